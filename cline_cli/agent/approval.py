@@ -1,0 +1,24 @@
+"""The question that stands before every tool call. Policy, and the console's yes or no, are behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cline_cli.agent.messages import JsonObject
+from cline_cli.agent.tool import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    arguments: JsonObject
+    """What to run: the call's own arguments, or what the person made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    reason: str
+    """For the model."""
+
+
+Approve = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]

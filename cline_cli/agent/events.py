@@ -1,0 +1,85 @@
+"""What a run tells its listeners: a closed union, read with `match` and `assert_never`. RunFinished is always last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cline_cli.agent.messages import AssistantMessage, ToolCall, Usage
+from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
+from cline_cli.agent.tool import ToolOutput
+from cline_cli.errors import ClineError
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class IterationStarted:
+    iteration: int
+    """1-based."""
+    has_tools: bool
+    """Whether tools are offered: where none are, the reply that comes is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFinished:
+    """An assistant message is whole, and stands in the history."""
+
+    message: AssistantMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    call: ToolCall
+    summary: str
+    """One line for people: `$ pytest -q`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgress:
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """One for every ToolStarted, in the order of the calls."""
+
+    call: ToolCall
+    summary: str
+    output: ToolOutput
+    duration_s: float
+    denied: bool = False
+    """The policy, or the person, said no; nothing was run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    text: str
+    """The answer; after a failure what there was of it, or empty."""
+    usage: Usage
+    iterations: int
+    tool_calls: int
+    duration_s: float
+    error: ClineError | None
+    """Why the run did not complete: the only source of the exit code."""
+    denied: tuple[str, ...] = ()
+    """A line for every call that was denied."""
+
+
+Event = (
+    RunStarted
+    | IterationStarted
+    | TextDelta
+    | ThinkingDelta
+    | ToolCallDelta
+    | Waiting
+    | ReplyDiscarded
+    | MessageFinished
+    | ToolStarted
+    | ToolProgress
+    | ToolFinished
+    | RunFinished
+)

@@ -1,0 +1,266 @@
+"""The loop: ask the model, run the tools it calls, ask again, until it answers.
+
+    run ──> _ask ───────> provider.stream ──> deltas, then one AssistantMessage in the history
+     │
+     └───> _run_tools ──> prepare in order (parse, approve), run together, report in order
+                          └─> one ToolResult in the history for every call, whatever happens
+
+`_ask` never runs a tool, and `_run_tools` never asks a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from cline_cli.agent.approval import Approve, Deny
+from cline_cli.agent.events import (
+    Event,
+    IterationStarted,
+    MessageFinished,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
+from cline_cli.agent.limits import REPEATS_TOLD, Limits, Tally
+from cline_cli.agent.messages import (
+    AssistantMessage,
+    JsonObject,
+    Message,
+    TextPart,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+    user_text,
+)
+from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request
+from cline_cli.agent.tool import Tool, ToolError, ToolOutput, ToolSpec
+from cline_cli.errors import ClineError, ContentFilteredError, ProviderError
+
+EMPTY_REPLIES = 3
+"""How often in all an empty reply is asked for before the run fails."""
+
+
+@dataclass(slots=True)
+class Agent:
+    provider: Provider
+    model: str
+    system: str
+    tools: Mapping[str, Tool]
+    """Every name that is understood, those of older programs among them."""
+    offered: tuple[ToolSpec, ...]
+    """What the model is told of."""
+    approve: Approve
+    limits: Limits = Limits()
+    max_tokens: int | None = None
+    effort: Effort | int | None = None
+    clock: Callable[[], float] = time.monotonic
+    messages: list[Message] = field(default_factory=list)
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.limits, self.clock)
+
+    async def run(self, prompt: UserMessage) -> AsyncGenerator[Event, None]:
+        """Yield what happens until the model has answered; the last event is RunFinished.
+
+        Every ClineError of the run ends it, and stands in RunFinished.error. A run that is cancelled or closed yields
+        no RunFinished: whoever stops it calls `finish` with the reason. Either way the history stays one that a
+        provider accepts: each tool call in it has its result.
+        """
+        self.tally = tally = Tally(self.limits, self.clock)
+        self.messages.append(prompt)
+        yield RunStarted(self.model)
+        error: ClineError | None = None
+        try:
+            while True:
+                closing = tally.limit_reached()
+                if closing:
+                    self.messages.append(user_text(f"{closing.message}. Answer now, from what you have; no tools."))
+                tally.iterations += 1
+                yield IterationStarted(tally.iterations, has_tools=bool(self.offered) and not closing)
+                async with aclosing(self._ask(() if closing else self.offered)) as events:
+                    async for event in events:
+                        yield event
+                reply = self.messages[-1]
+                assert isinstance(reply, AssistantMessage), "_ask ends with a reply in the history"
+                if closing or not reply.tool_calls:
+                    tally.answer = reply.text
+                    self._leave_unrun(reply.tool_calls, "There are no tools any more.")
+                    error = closing or _cut(reply)
+                    break
+                finished: list[ToolFinished] = []
+                async with aclosing(self._run_tools(reply)) as results:
+                    async for result in results:
+                        yield result
+                        if isinstance(result, ToolFinished):
+                            finished.append(result)
+                answers = [result.output.answer for result in finished if result.output.answer is not None]
+                if answers:
+                    tally.answer = answers[-1]
+                    break
+                tally.count_results(finished)
+        except ClineError as failure:
+            error = failure
+        yield self.finish(error)
+
+    def finish(self, error: ClineError | None) -> RunFinished:
+        """Return the last event of the current run, with what it has done so far."""
+        return self.tally.finish(error)
+
+    async def _ask(self, tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Event, None]:
+        """Stream one reply and append it to the history; an empty one is asked for again."""
+        for _ in range(EMPTY_REPLIES):
+            reply: AssistantMessage | None = None
+            request = Request(self.model, self.system, tuple(self.messages), tools, self.max_tokens, self.effort)
+            async with aclosing(self.provider.stream(request)) as deltas:
+                async for delta in deltas:
+                    if isinstance(delta, AssistantMessage):
+                        reply = delta
+                    else:
+                        yield delta
+            assert reply is not None, "a provider's stream ends with an AssistantMessage"
+            self.tally.count_reply(reply)
+            if reply.text.strip() or reply.tool_calls:
+                self.messages.append(reply)
+                yield MessageFinished(reply)
+                if reply.stop_reason == "content_filter":
+                    self._leave_unrun(reply.tool_calls, "The reply was stopped by a content filter.")
+                    raise ContentFilteredError("the provider's content filter stopped the answer")
+                return
+            if reply.stop_reason == "content_filter":
+                raise ContentFilteredError("the provider's content filter stopped the answer")
+            yield ReplyDiscarded("the reply was empty")
+        raise ProviderError(f"the model returned an empty reply {EMPTY_REPLIES} times", "Try again or another model")
+
+    async def _run_tools(self, reply: AssistantMessage) -> AsyncGenerator[Event, None]:
+        """Carry out the calls of a reply, and append a result for each to the history, in the order of the calls."""
+        events: asyncio.Queue[ToolProgress | _Outcome] = asyncio.Queue()
+        tasks: list[asyncio.Task[None]] = []
+        results: dict[str, ToolResult] = {}
+        try:
+            prepared: list[_Prepared] = []
+            for call in reply.tool_calls:
+                prepared.append(await self._prepare(call, is_cut=reply.stop_reason == "length"))
+                yield ToolStarted(call, prepared[-1].summary)
+            tasks = [asyncio.create_task(self._carry_out(item, events)) for item in prepared]
+            outcomes: dict[str, _Outcome] = {}
+            for item in prepared:
+                while item.call.id not in outcomes:
+                    event = await events.get()
+                    if isinstance(event, ToolProgress):
+                        yield event
+                    else:
+                        outcomes[event.call_id] = event
+                outcome = outcomes[item.call.id]
+                results[item.call.id] = ToolResult(item.call.id, outcome.output.parts, outcome.output.is_error)
+                yield ToolFinished(item.call, item.summary, outcome.output, outcome.duration_s, item.denied)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for call in reply.tool_calls:
+                self.messages.append(results.get(call.id) or _not_run(call, "Interrupted before it was done."))
+
+    async def _prepare(self, call: ToolCall, *, is_cut: bool) -> _Prepared:
+        """Parse and approve a call, so that what is left is to run it.
+
+        Raises:
+            MistakesError: the same call came too often in a row.
+        """
+        repeats = self.tally.count_call(call)
+        tool = self.tools.get(call.name)
+        if tool is None:
+            names = ", ".join(spec.name for spec in self.offered)
+            return _Prepared(call, call.name, _refusal(f"There is no tool {call.name}. The tools are: {names}."))
+        if is_cut:
+            text = "Your reply was cut off at its output limit, so nothing of it was run. Make smaller calls."
+            return _Prepared(call, call.name, _refusal(text))
+        try:
+            arguments = _parse_arguments(call.arguments)
+        except ValueError as error:
+            return _Prepared(call, call.name, _refusal(f"The arguments are not a JSON object: {error}."))
+        summary = tool.summary(arguments)
+        verdict = await self.approve(tool, arguments)
+        if isinstance(verdict, Deny):
+            return _Prepared(call, summary, _refusal(verdict.reason), denied=True)
+        note = f"(This very call has now been made {repeats} times in a row.)" if repeats >= REPEATS_TOLD else ""
+        return _Prepared(call, tool.summary(verdict.arguments), _Work(tool, verdict.arguments, note))
+
+    async def _carry_out(self, item: _Prepared, events: asyncio.Queue[ToolProgress | _Outcome]) -> None:
+        """Run one prepared call; whatever happens, its outcome is put into the queue."""
+        started = self.clock()
+        work = item.work
+        if isinstance(work, ToolOutput):
+            events.put_nowait(_Outcome(item.call.id, work, 0.0))
+            return
+        try:
+            output = await work.tool.run(
+                work.arguments, lambda text: events.put_nowait(ToolProgress(item.call.id, text))
+            )
+        except ToolError as error:
+            output = _refusal(str(error))
+        except Exception as error:  # noqa: BLE001  # a fault in one tool is that call's result, never the run's end
+            output = _refusal(f"{item.call.name} failed unexpectedly: {type(error).__name__}: {error}")
+        if work.note:
+            output = ToolOutput((*output.parts, TextPart(work.note)), output.display, output.is_error, output.answer)
+        events.put_nowait(_Outcome(item.call.id, output, self.clock() - started))
+
+    def _leave_unrun(self, calls: tuple[ToolCall, ...], reason: str) -> None:
+        self.messages.extend(_not_run(call, reason) for call in calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    tool: Tool
+    arguments: JsonObject
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    call: ToolCall
+    summary: str
+    work: _Work | ToolOutput
+    """What to run, or why it is not run."""
+    denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    call_id: str
+    output: ToolOutput
+    duration_s: float
+
+
+def _parse_arguments(text: str) -> JsonObject:
+    """Read a call's JSON; no text at all means no arguments.
+
+    Raises:
+        ValueError: it is not valid JSON, or not an object.
+    """
+    value = json.loads(text) if text.strip() else {}
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__} instead of an object")
+    return value
+
+
+def _refusal(text: str) -> ToolOutput:
+    """The result of a call that was not carried out."""
+    return ToolOutput((TextPart(json.dumps({"error": text}, ensure_ascii=False)),), display=text, is_error=True)
+
+
+def _not_run(call: ToolCall, reason: str) -> ToolResult:
+    return ToolResult(call.id, _refusal(reason).parts, is_error=True)
+
+
+def _cut(reply: AssistantMessage) -> ClineError | None:
+    if reply.stop_reason != "length":
+        return None
+    return ProviderError("the answer was cut at the model's output limit", "Ask for less at once")

@@ -1,0 +1,56 @@
+"""What a tool is to the loop: a spec for the model, and one coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from cline_cli.agent.messages import ImagePart, JsonObject, TextPart
+
+Report = Callable[[str], None]
+"""Takes a piece of output while the tool still runs: text for people, not for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    name: str
+    description: str
+    """For the model: what it does and when to use it."""
+    parameters: JsonObject
+    """A JSON schema of type object."""
+    effect: Literal["reads", "changes", "answers"]
+    """What a call may do to the machine: only read the workspace, change something, or hand in the final answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """A call's outcome for its two audiences: `parts` for the model, `display` (one line) for people."""
+
+    parts: tuple[TextPart | ImagePart, ...]
+    display: str = ""
+    is_error: bool = False
+    """The call was carried out and failed: a command that exited with 1, a file that was not found."""
+    answer: str | None = None
+    """The final answer, where the tool is one that hands it in; the run ends with it."""
+
+
+class ToolError(Exception):
+    """A call that could not be carried out; the message is for the model and says what would work instead."""
+
+
+class Tool(Protocol):
+    @property
+    def spec(self) -> ToolSpec: ...
+
+    def summary(self, arguments: JsonObject) -> str:
+        """Return the call in one line for people: `$ pytest -q`, `edit src/a.py`. Never raises."""
+        ...
+
+    async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:
+        """Carry the call out. Cancelling it leaves no process behind and no file half written.
+
+        Raises:
+            ToolError: the arguments do not fit, or nothing could be done.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Facts about models: what they may put out, and the weights of the embedded ones."""

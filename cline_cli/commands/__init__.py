@@ -1,0 +1,27 @@
+"""The verbs of the command line: each row names a module with its own small Typer app, and says what the verb does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    module: str
+    """In this package; its `app` is the Typer app."""
+    help: str
+
+
+VERBS: Mapping[str, Verb] = {
+    "run": Verb("run", "Ask a model, or let it work"),
+    "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
+    "local": Verb("local", "Install, list and remove the embedded models"),
+    "version": Verb("version", "Print the version"),
+    "help": Verb("help", "Print help on a command or a topic"),
+}
+ALIASES: Mapping[str, str] = {"task": "run", "t": "run"}
+PLANNED = frozenset(
+    "acp completion config connect dashboard diff doctor h history hook hub instance kanban logs map mcp models plugin"
+    " policy schedule serve skill trust undo update".split()
+)
+"""Words that are commands of the original or will be ours: refused, so that none of them is sent to a model."""

@@ -1,0 +1,68 @@
+"""Where things lie, and why there: settings and credentials, state, caches, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import platformdirs
+
+from cline_cli.environment import Environment
+
+
+class Paths(NamedTuple):
+    config: Path
+    """Settings and credentials. `--config`, else CLINE_DIR, else the platform's folder for settings."""
+    state: Path
+    """What runs leave behind. `--data-dir`, else CLINE_DATA_DIR, else an existing ~/.cline/data, else the platform's."""
+    cache: Path
+    """What can be made again."""
+    models: Path
+    """Weights of embedded models, hundreds of megabytes each. CLINE_MODELS_DIR, else in the cache."""
+    reasons: Mapping[str, str]
+    """Field name -> why it is that folder, for `cline config path`."""
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "settings.toml"
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.config / "credentials.json"
+
+
+def find_paths(environment: Environment, *, config: str | None = None, data_dir: str | None = None) -> Paths:
+    """Return the folders in force; `config` and `data_dir` are what the flags of those names gave. Creates nothing."""
+    variables = environment.variables
+    chosen = {
+        "config": _first(
+            ("--config", config),
+            ("$CLINE_DIR", variables.get("CLINE_DIR")),
+            ("the platform's folder", platformdirs.user_config_dir("cline")),
+        ),
+        "state": _first(
+            ("--data-dir", data_dir),
+            ("$CLINE_DATA_DIR", variables.get("CLINE_DATA_DIR")),
+            ("it exists", _existing(environment.home, ".cline/data")),
+            ("the platform's folder", platformdirs.user_state_dir("cline")),
+        ),
+        "cache": _first(("the platform's folder", platformdirs.user_cache_dir("cline"))),
+    }
+    cache = chosen["cache"][1]
+    chosen["models"] = _first(
+        ("$CLINE_MODELS_DIR", variables.get("CLINE_MODELS_DIR")), ("in the cache", str(cache / "models"))
+    )
+    base = environment.cwd or Path("/")
+    folders = {name: base / path.expanduser() for name, (_, path) in chosen.items()}
+    return Paths(**folders, reasons={name: why for name, (why, _) in chosen.items()})
+
+
+def _first(*candidates: tuple[str, str | None]) -> tuple[str, Path]:
+    """Return the first candidate that has a value; the last always does."""
+    return next((why, Path(value)) for why, value in candidates if value)
+
+
+def _existing(home: Path | None, relative: str) -> str | None:
+    folder = home / relative if home else None
+    return str(folder) if folder and folder.is_dir() else None

@@ -1,0 +1,1 @@
+"""Consumers of events: each turns a run into bytes for somebody."""

@@ -1,0 +1,1 @@
+"""The one door to the network: a client, retries, server-sent events."""

@@ -1,0 +1,1 @@
+"""What may run, what is asked, what is denied. Pure: it decides, and does nothing."""

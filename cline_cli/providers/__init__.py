@@ -1,0 +1,57 @@
+"""Who serves models: a row a provider, naming the module of its wire format.
+
+A module has one function, `connect(endpoint, network, paths) -> Provider`, and is imported when its provider is used.
+Names, key variables and base URLs are the original command's (provider ids of its 3.x generation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    module: str
+    """In this package."""
+    base_url: str
+    """Where the wire format's paths are appended; empty for one that has to be given (`-b` at auth)."""
+    key_variables: tuple[str, ...] = ()
+    """Environment variables that may hold the key, the first that is set wins; none means no key is needed."""
+    default_model: str = ""
+    """Empty where there is no sensible one: the model must be given."""
+    aliases: tuple[str, ...] = ()
+    is_compact: bool = False
+    """A small model: it gets the compact system prompt, and does best with few words."""
+
+
+PROVIDERS: Mapping[str, Row] = {
+    "cline": Row("openai_chat", "https://api.cline.bot/api/v1", ("CLINE_API_KEY",), "anthropic/claude-sonnet-4.6"),
+    "openrouter": Row(
+        "openai_chat", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",), "anthropic/claude-sonnet-4.6"
+    ),
+    "openai-compatible": Row(
+        "openai_chat", "https://api.openai.com/v1", ("OPENAI_API_KEY",), aliases=("openai", "openai-native")
+    ),
+    "local": Row("local", "", (), "qwen2.5-coder-1.5b", is_compact=True),
+}
+ALIASES: Mapping[str, str] = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}
+
+
+class Endpoint(NamedTuple):
+    """One provider as it is used in one run."""
+
+    provider: str
+    base_url: str
+    """Without a final slash."""
+    key: str
+    """Empty where none is needed."""
+    key_source: str
+    """Where the key came from, for messages: "$CLINE_API_KEY", "the keyring"."""
+    session_id: str
+
+
+def find(name: str) -> tuple[str, Row] | None:
+    """Return the provider's own name and its row, whichever of its names was given."""
+    own = ALIASES.get(name, name)
+    row = PROVIDERS.get(own)
+    return (own, row) if row else None

@@ -1,0 +1,1 @@
+"""The project the agent works in: its files, and what of them is ignored."""
