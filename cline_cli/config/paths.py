@@ -15,7 +15,7 @@ class Paths(NamedTuple):
     config: Path
     """Settings and credentials. `--config`, else CLINE_DIR, else the platform's folder for settings."""
     state: Path
-    """What runs leave behind. `--data-dir`, else CLINE_DATA_DIR, else an existing ~/.cline/data, else the platform's."""
+    """What runs leave. `--data-dir`, else CLINE_DATA_DIR, else ~/.cline/data if it exists, else the platform's."""
     cache: Path
     """What can be made again."""
     models: Path
