@@ -1,0 +1,75 @@
+"""Every test gets a home, a working directory and a state of its own; nothing of the person who runs it is read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+KEPT = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "TMPDIR", "CLINE_TEST_MODELS_DIR", "HYPOTHESIS_STORAGE_DIRECTORY")
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a fresh HOME; the variables of this process are cut down to what programs need to start."""
+    home = tmp_path / "home"
+    workspace = tmp_path / "work"
+    home.mkdir()
+    workspace.mkdir()
+    is_ci = os.environ.get("CI", "")
+    for name in list(os.environ):
+        if name not in KEPT and not name.startswith(("PYTEST", "PYTHON", "COVERAGE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CLINE_TEST_CI", is_ci)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.chdir(workspace)
+    return home
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    exit_code: int
+    """Negative: minus the signal that ended the process."""
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode()
+
+
+RunCline = Callable[..., Result]
+
+
+@pytest.fixture
+def cline(tmp_path: Path) -> RunCline:
+    """Return a function that runs the command as a process of its own: `cline("-n", "hi", stdin=b"...", X="1")`.
+
+    Keyword arguments in capitals are environment variables; None takes one away.
+    """
+
+    def run(*argv: str, stdin: bytes | int | None = None, cwd: Path | None = None, **variables: str | None) -> Result:
+        environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
+        for name, value in variables.items():
+            if value is None:
+                environment.pop(name, None)
+        source = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
+        done = subprocess.run(
+            [sys.executable, "-m", "cline_cli", *argv],
+            capture_output=True,
+            env=environment,
+            cwd=cwd or Path.cwd(),
+            timeout=50,
+            check=False,
+            **source,  # type: ignore[call-overload]
+        )
+        return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+    return run
