@@ -60,16 +60,19 @@ def cline(tmp_path: Path) -> RunCline:
         for name, value in variables.items():
             if value is None:
                 environment.pop(name, None)
-        source = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "cline_cli", *argv],
-            capture_output=True,
+            stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
-            cwd=cwd or Path.cwd(),
-            timeout=50,
-            check=False,
-            **source,  # type: ignore[call-overload]
+            cwd=cwd,
         )
-        return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+        with process:
+            try:
+                stdout, stderr = process.communicate(stdin if isinstance(stdin, bytes) else None, timeout=50)
+            finally:
+                process.kill()
+        return Result(process.returncode, stdout, stderr.decode(errors="replace"))
 
     return run
