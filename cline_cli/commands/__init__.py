@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 class Verb(NamedTuple):
     module: str
-    """In this package; its `app` is the Typer app."""
+    """In this package."""
     help: str
+    has_app: bool = True
+    """The module has a Typer app named `app`; without one it has `answer(arguments) -> str`, the text to print."""
 
 
 VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "Ask a model, or let it work"),
     "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
     "local": Verb("local", "Install, list and remove the embedded models"),
-    "version": Verb("version", "Print the version"),
-    "help": Verb("help", "Print help on a command or a topic"),
+    "version": Verb("version", "Print the version", has_app=False),
+    "help": Verb("help", "Print help on a command or a topic", has_app=False),
 }
 ALIASES: Mapping[str, str] = {"task": "run", "t": "run"}
 PLANNED = frozenset(

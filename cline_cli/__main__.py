@@ -1,0 +1,100 @@
+"""From argv to an exit code. The one desk where an error becomes a line on stderr and a number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # lazy: --version is answered without any of this
+    from cline_cli.argv import Call
+    from cline_cli.environment import Environment
+
+STDOUT, STDERR = 1, 2
+
+
+def run() -> None:
+    """Be the `cline` command: never returns."""
+    argv = sys.argv[1:]
+    if argv in (["--version"], ["-V"], ["version"]):
+        from cline_cli import __version__  # lazy: scripts ask for it all the time, so nothing else is imported
+
+        sys.exit(_write(STDOUT, f"{__version__}\n"))
+    from cline_cli.environment import read_environment  # lazy: 15 ms that --version does not need
+
+    sys.exit(main(argv, read_environment()))
+
+
+def main(argv: Sequence[str], environment: Environment) -> int:
+    """Run one command line and return its exit code; every failure has been told on stderr."""
+    from cline_cli.argv import split  # lazy: see run
+    from cline_cli.errors import ClineError  # lazy: see run
+
+    try:
+        call = split(argv)
+        for note in call.notes:
+            _tell(note)
+        return _dispatch(call, environment)
+    except ClineError as error:
+        _tell(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return _die_of_sigpipe()
+    except OSError as error:
+        _tell(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 1
+    except Exception as error:  # the last desk: no traceback reaches a person who did not ask for it
+        if environment.variables.get("CLINE_DEBUG"):
+            raise
+        _tell(f"internal error: {type(error).__name__}: {error}. CLINE_DEBUG=1 shows where")
+        return 1
+
+
+def _dispatch(call: Call, environment: Environment) -> int:
+    from cline_cli.commands import VERBS  # lazy: see run
+
+    verb = VERBS[call.verb]
+    module = import_module(f"cline_cli.commands.{verb.module}")
+    if not verb.has_app:
+        return _write(STDOUT, module.answer(call.arguments))
+    from cline_cli.commands._typer import invoke  # lazy: Typer takes 40 ms, and help and version do without
+
+    return invoke(module.app, call, environment)
+
+
+def _tell(message: str) -> None:
+    """Write one line to stderr, safe for a terminal."""
+    from cline_cli.text import one_line  # lazy: only when there is something to tell
+
+    _write(STDERR, f"cline: {one_line(message)}\n")
+
+
+def _write(descriptor: int, text: str) -> int:
+    """Write all of it, and return the exit code that follows."""
+    data = text.encode("utf-8", "replace")
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except BrokenPipeError:
+        return _die_of_sigpipe()
+    except OSError as error:
+        if descriptor != STDERR:
+            _tell(f"cannot write to standard output: {error.strerror}")
+        return 1
+    return 0
+
+
+def _die_of_sigpipe() -> int:
+    """End as any Unix program does whose reader has gone."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return 128 + signal.SIGPIPE
+
+
+if __name__ == "__main__":
+    run()
