@@ -43,6 +43,8 @@ class KeyringStore:
     def __init__(self, load: Callable[[], Backend] | None = None, timeout_s: float = TIMEOUT_S) -> None:
         self._load = load or load_backend
         self._backend: Backend | None = None
+        self._failure: StoreError | None = None
+        """Why nothing more is asked of it."""
         self._timeout_s = timeout_s
         self._left_s = timeout_s
 
@@ -74,13 +76,13 @@ class KeyringStore:
         Raises:
             StoreError: it failed, or did not end in time; its text never has the secret in it.
         """
+        if self._failure:
+            raise self._failure
         answers: queue.SimpleQueue[tuple[Answer] | StoreError] = queue.SimpleQueue()
 
         def work() -> None:
             try:
-                if self._backend is None:
-                    self._backend = self._load()
-                answers.put((operation(self._backend),))
+                answers.put((operation(self._loaded()),))
             except StoreError as error:
                 answers.put(error)
             except BaseException as error:  # noqa: BLE001  # foreign code: a panic of its Rust parts is no Exception
@@ -91,12 +93,19 @@ class KeyringStore:
         try:
             answer = answers.get(timeout=max(self._left_s, 0))
         except queue.Empty:
-            self._left_s = 0
-            raise StoreError(f"it did not answer within {self._timeout_s:g} s") from None
+            self._failure = StoreError(f"it did not answer within {self._timeout_s:g} s")
+            raise self._failure from None
         self._left_s -= time.monotonic() - started
         if isinstance(answer, StoreError):
+            if self._backend is None:
+                self._failure = answer
             raise answer
         return answer[0]
+
+    def _loaded(self) -> Backend:
+        if self._backend is None:
+            self._backend = self._load()
+        return self._backend
 
 
 def load_backend() -> Backend:

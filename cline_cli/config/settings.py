@@ -24,7 +24,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from cline_cli.config._files import make_private_folder, read_small_file
-from cline_cli.errors import ClineError, SettingsError
+from cline_cli.errors import ClineError, SettingsError, UsageError
 from cline_cli.machine.files import locked, write_atomic
 
 KeyStore = Literal["keyring", "file"]
@@ -159,6 +159,22 @@ def choose_provider(
         return None
     first, *others = found
     return Choice(first, f"${found[first]}", tuple(others))
+
+
+def find_base_url(provider: str, own: str, variables: Mapping[str, str], settings: Settings) -> str:
+    """Return the address in force: for cline the origin in CLINE_API_BASE_URL; else the saved one; else its `own`.
+
+    Raises:
+        UsageError: the variable holds no address.
+    """
+    origin = variables.get("CLINE_API_BASE_URL") if provider == "cline" else None
+    if not origin:
+        return settings.of(provider).base_url or own
+    try:
+        return f"{check_base_url(origin)}/api/v1"
+    except ValueError as error:
+        message = f"CLINE_API_BASE_URL {origin!r} is no address of a server: {error}"
+        raise UsageError(message, "Give one of the form https://host, or unset it") from None
 
 
 def _read(path: Path) -> str:
