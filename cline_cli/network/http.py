@@ -1,0 +1,254 @@
+"""The client every request goes through: one connection for a run, deadlines, and failures put into plain words.
+
+Nothing else imports httpx, and no exception of httpx leaves this module: it raises the errors of `errors.py` and the
+two below, which mean "worth another try". No message here is made from a header or a body that was sent, so that no key
+can be in one. Redirects are not followed: the key would go along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cline_cli.errors import ProviderError, ServerError, UnreachableError
+from cline_cli.text import one_line
+
+if TYPE_CHECKING:
+    import httpx
+
+CONNECT_S = 10.0
+IDLE_S = 300.0
+"""How long a server may stay silent, before its answer or in the middle of it."""
+QUICK_S = 2.0
+"""A connection that fails within this time is worth another try; three tries then take less than ten seconds."""
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+class NoConnectionError(UnreachableError):
+    """No connection came about, quickly: another try may succeed."""
+
+
+class CutOffError(ServerError):
+    """The connection broke before the answer was whole: another try may succeed."""
+
+
+class Response:
+    """An answer whose body is still to come; made by `Network.post`, and of use inside its block."""
+
+    def __init__(self, response: httpx.Response, explain: Callable[[Exception], ProviderError]) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers.items())
+        """Names in lower case."""
+        self._chunks = response.aiter_bytes()
+        self._explain = explain
+
+    async def receive(self) -> bytes:
+        """Return the next piece of the body, decompressed; b"" at its end.
+
+        Raises:
+            CutOffError: it broke off.
+            ServerError: nothing came for too long.
+        """
+        try:
+            return await anext(self._chunks, b"")
+        except _failures() as error:
+            raise self._explain(error) from None
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the rest of the body, or no more than its first `max_bytes`.
+
+        Raises:
+            ServerError: as for `receive`.
+        """
+        body = bytearray()
+        while len(body) < max_bytes and (chunk := await self.receive()):
+            body += chunk
+        return bytes(body[:max_bytes])
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the end of a body that has nothing more to say, so that the connection can be used again."""
+        with contextlib.suppress(TimeoutError, ProviderError):
+            async with asyncio.timeout(timeout_s):
+                while await self.receive():
+                    pass
+
+    async def close(self) -> None:
+        """Let go of what is still to come."""
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()
+
+
+class Network:
+    """The way out of this process; used within one event loop, and closed at its end."""
+
+    def __init__(
+        self, *, connect_s: float = CONNECT_S, idle_s: float = IDLE_S, variables: Mapping[str, str] = os.environ
+    ) -> None:
+        self._connect_s = connect_s
+        self._idle_s = idle_s
+        self._variables = variables
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    @contextlib.asynccontextmanager
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Response, None]:
+        """Send a request and give its answer, whatever its status; leaving the block lets go of it.
+
+        Raises:
+            NoConnectionError, CutOffError: worth another try.
+            UnreachableError, ServerError, ProviderError: not worth one.
+        """
+        place = _place_of(url)
+        started = asyncio.get_running_loop().time()
+        try:
+            client = self._client_for(url)
+            request = client.build_request("POST", url, headers=headers, content=body)
+            answer = await client.send(request, stream=True)
+        except _failures() as error:
+            is_quick = asyncio.get_running_loop().time() - started < QUICK_S
+            raise self._explain(error, place, is_quick=is_quick) from None
+        response = Response(answer, lambda error: self._explain(error, place, is_quick=False))
+        try:
+            if answer.is_redirect:
+                raise _redirected(place, answer.headers["location"])
+            yield response
+        finally:
+            await response.close()
+            await answer.aclose()
+
+    async def close(self) -> None:
+        """Close every connection. May be called twice."""
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
+
+    def _client_for(self, url: str) -> httpx.AsyncClient:
+        """Return the client for a scheme: only that for https pays for reading certificates (20 ms)."""
+        import httpx  # lazy: 60 ms, and a run on an embedded model needs no network
+
+        is_secure = url.lower().startswith("https:")
+        client = self._clients.get("https" if is_secure else "http")
+        if client is None:
+            trust = _trust(self._variables) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            timeout = httpx.Timeout(self._idle_s, connect=self._connect_s, pool=None)
+            try:
+                client = httpx.AsyncClient(verify=trust, timeout=timeout, limits=httpx.Limits(keepalive_expiry=None))
+            except (ValueError, ImportError, httpx.InvalidURL):
+                hint = "It has to look like http://host:port; SOCKS is not supported"
+                raise UnreachableError(f"cannot use the proxy in ${self._proxy_variable()}", hint) from None
+            self._clients["https" if is_secure else "http"] = client
+        return client
+
+    def _proxy_variable(self) -> str:
+        return next((name for name in PROXY_VARIABLES if self._variables.get(name)), "")
+
+    def _explain(self, error: Exception, place: str, *, is_quick: bool) -> ProviderError:
+        """Return our error for one of httpx, raised on the way to or from `place`."""
+        import httpx  # lazy: as above
+
+        if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError):
+            return self._unreachable(error, place, is_quick=is_quick)
+        if isinstance(error, httpx.TimeoutException):
+            return ServerError(f"{place} sent nothing for {self._idle_s:g} s: timed out", "Try again later")
+        if isinstance(error, httpx.LocalProtocolError | UnicodeEncodeError):
+            return ProviderError(f"cannot send the request to {place}: a header of it is not valid")
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
+            hint = "A base URL looks like https://host/path; save another with `cline auth -b URL`"
+            return UnreachableError(f"cannot reach {place}: that is not a URL", hint)
+        kind = "sent bytes that cannot be decoded" if isinstance(error, httpx.DecodingError) else "broke off"
+        return CutOffError(f"the connection to {place} {kind}", "Try again later")
+
+    def _unreachable(self, error: httpx.TransportError, place: str, *, is_quick: bool) -> UnreachableError:
+        import httpx  # lazy: as above
+
+        proxy = self._proxy_variable()
+        suspects = f"the network, the base URL and the proxy in ${proxy}" if proxy else "the network and the base URL"
+        hint = f"Check {suspects}"
+        if isinstance(error, httpx.ProxyError):
+            return UnreachableError(f"cannot reach {place}: the proxy refused: {one_line(str(error), 200)}", hint)
+        if isinstance(error, httpx.ConnectTimeout):
+            return UnreachableError(f"cannot reach {place}: timed out after {self._connect_s:g} s", hint)
+        cause = _cause_of(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "If you trust it, put its authority's certificate into a file and set SSL_CERT_FILE to that file"
+            return UnreachableError(f"cannot trust {place}: {one_line(cause.verify_message, 200)}", hint)
+        if isinstance(cause, ssl.SSLError):
+            hint = "Is it http:// instead of https://?"
+            return UnreachableError(f"cannot reach {place}: TLS failed ({cause.reason or 'no reason given'})", hint)
+        kind = NoConnectionError if is_quick else UnreachableError
+        return kind(f"cannot reach {place}: {_words_for(cause)}", hint)
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what httpx may raise while a request is under way; asked for only when something was raised."""
+    import httpx  # lazy: as above
+
+    return (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+
+
+def _place_of(url: str) -> str:
+    """Return "host:port" for messages, or the URL itself, without what may be secret in it, if it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.hostname is None or port is None:
+        return repr(one_line(url.rpartition("@")[2].partition("?")[0], 80))
+    host = one_line(parts.hostname, 200)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _redirected(place: str, location: str) -> ProviderError:
+    """Name the other host, but not the path: a server may put into it what it was sent."""
+    target = _place_of(location) if "://" in location else "another path"
+    return ProviderError(
+        f"{place} redirects to {target}, which is not followed because the key would go along",
+        "If that is right, save it as the base URL with `cline auth -b URL`",
+    )
+
+
+def _cause_of(error: BaseException) -> OSError | None:
+    """Return what the operating system or TLS said, from under the layers of the client."""
+    while True:
+        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
+            return error
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+        if inner is None:
+            return None
+        error = inner
+
+
+def _words_for(cause: OSError | None) -> str:
+    if isinstance(cause, socket.gaierror):
+        return "there is no host of that name"
+    return os.strerror(cause.errno).lower() if cause and cause.errno else "no connection"
+
+
+def _trust(variables: Mapping[str, str]) -> ssl.SSLContext:
+    """Return the certificates to trust: the system's, or those in SSL_CERT_FILE and SSL_CERT_DIR, and extra ones.
+
+    Reading a bundle takes 20 ms, so none is read twice; a folder is read by OpenSSL as far as it is needed.
+    """
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.0"))):
+        context = ssl.create_default_context()
+    else:
+        import httpx  # lazy: as above
+
+        context = httpx.create_ssl_context(trust_env=False)
+    for name in CA_VARIABLES:
+        path = variables.get(name)
+        if path and path != paths.cafile:
+            try:
+                context.load_verify_locations(path)
+            except OSError as error:
+                message = f"cannot use the certificates in {path}: {error.strerror or 'they cannot be read'}"
+                raise UnreachableError(message, f"Correct ${name}, or unset it") from None
+    return context
