@@ -83,8 +83,8 @@ class Saved(NamedTuple):
 class Removal(NamedTuple):
     places: tuple[str, ...]
     """Where a key was, and is no more."""
-    failures: tuple[str, ...]
-    """Which stores could not be asked and why, a line each."""
+    failures: Mapping[KeyStore, str]
+    """Which stores may still have it, and why."""
 
 
 def open_stores(paths: Paths, home: Path | None, keyring: Store | None = None) -> Stores:
@@ -97,15 +97,27 @@ def find_key(
 ) -> Key:
     """Return the key to send; `flag` is what `-k` gave.
 
-    The keyring is asked only where the settings say that a key was put there: importing it takes 0.1 s and more.
-
     Raises:
         UsageError: the key of `-k` cannot be one.
         NotSignedInError: there is no key, it cannot be one, or the store that has it does not answer.
     """
-    also_saved = settings.of(recipient.provider).key_store is not None
     if flag is not None:
-        return Key(clean_key(flag, "-k"), "-k", also_saved)
+        return Key(clean_key(flag, "-k"), "-k", also_saved=_is_saved(recipient, settings))
+    key = look_for_key(recipient, variables, settings, stores)
+    if key is None:
+        raise _not_found(recipient, variables, settings)
+    return key
+
+
+def look_for_key(recipient: Recipient, variables: Mapping[str, str], settings: Settings, stores: Stores) -> Key | None:
+    """Return the key that a run without `-k` would send, or None where there is none.
+
+    The keyring is asked only where the settings say that a key was put there: importing it takes 0.1 s and more.
+
+    Raises:
+        NotSignedInError: there is one and it cannot be a key, or the store that has it does not answer.
+    """
+    also_saved = _is_saved(recipient, settings)
     own = (OWN_VARIABLE,) if recipient.is_custom else recipient.key_variables
     sources: list[Callable[[], Key | None]] = [
         lambda: _from_environment(own, variables, also_saved=also_saved),
@@ -120,7 +132,7 @@ def find_key(
         key = source()
         if key is not None:
             return key
-    raise _not_found(recipient, variables, settings)
+    return None
 
 
 def clean_key(text: str, source: str) -> str:
@@ -185,16 +197,21 @@ def save_key(provider: str, key: str, choice: StoreChoice, stores: Stores) -> Sa
 def remove_key(provider: str, stores: Stores) -> Removal:
     """Forget a provider's key wherever it was saved; what was not saved by this program is not touched."""
     places: list[str] = []
-    failures: list[str] = []
-    for store in (stores.keyring, stores.file):
+    failures: dict[KeyStore, str] = {}
+    kinds: tuple[tuple[KeyStore, Store], ...] = (("keyring", stores.keyring), ("file", stores.file))
+    for kind, store in kinds:
         try:
             if store.delete(provider):
                 places.append(store.place)
         except NoStoreError:
             continue
         except StoreError as error:
-            failures.append(f"cannot remove the key from {store.place}: {error}")
-    return Removal(tuple(places), tuple(failures))
+            failures[kind] = f"cannot remove the key from {store.place}: {error}"
+    return Removal(tuple(places), failures)
+
+
+def _is_saved(recipient: Recipient, settings: Settings) -> bool:
+    return settings.of(recipient.provider).key_store is not None
 
 
 def _from_environment(names: tuple[str, ...], variables: Mapping[str, str], *, also_saved: bool) -> Key | None:

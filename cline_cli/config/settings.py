@@ -171,7 +171,7 @@ def find_base_url(provider: str, own: str, variables: Mapping[str, str], setting
     if not origin:
         return settings.of(provider).base_url or own
     try:
-        return f"{check_base_url(origin)}/api/v1"
+        return f"{check_base_url(origin).removesuffix('/api/v1')}/api/v1"
     except ValueError as error:
         message = f"CLINE_API_BASE_URL {origin!r} is no address of a server: {error}"
         raise UsageError(message, "Give one of the form https://host, or unset it") from None
