@@ -1,0 +1,49 @@
+"""Times, tokens and money as people read them: `12 s`, `18.2k in (14k cached)`, `$0.034`. Pure."""
+
+from __future__ import annotations
+
+from cline_cli.agent.events import RunFinished
+from cline_cli.agent.messages import Usage
+
+
+def format_duration(duration_s: float) -> str:
+    if duration_s < 9.95:
+        return f"{duration_s:.1f}".removesuffix(".0") + " s"
+    whole_s = round(duration_s)
+    if whole_s < 60:
+        return f"{whole_s} s"
+    minutes, seconds = divmod(whole_s, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (0 if hours else seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def format_tokens(tokens: int) -> str:
+    if tokens < 1000:
+        return str(tokens)
+    size, unit = (tokens / 1000, "k") if tokens < 999_500 else (tokens / 1_000_000, "M")
+    return f"{size:.1f}".removesuffix(".0") + unit if size < 99.95 else f"{size:.0f}{unit}"
+
+
+def format_cost(cost_usd: float | None) -> str:
+    """Return `$?` for a cost that is not known; one that is too small to be written is never a zero."""
+    if cost_usd is None:
+        return "$?"
+    if cost_usd <= 0:
+        return "$0"
+    if cost_usd < 0.0001:
+        return "<$0.0001"
+    digits = 4 if cost_usd < 0.01 else 3 if cost_usd < 1 else 2
+    return f"${cost_usd:.{digits}f}"
+
+
+def describe_usage(usage: Usage) -> str:
+    cached = f" ({format_tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
+    tokens = f"{format_tokens(usage.input_tokens)} in{cached}, {format_tokens(usage.output_tokens)} out"
+    return f"{tokens}, {format_cost(usage.cost_usd)}"
+
+
+def describe_run(run: RunFinished) -> str:
+    """Return the closing line of a run that used tools: `4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034`."""
+    calls = "1 call" if run.tool_calls == 1 else f"{run.tool_calls} calls"
+    return f"{calls}, {format_duration(run.duration_s)}, {describe_usage(run.usage)}"

@@ -1,0 +1,19 @@
+"""How a run is to be shown: what the command line said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    output_format: Literal["rich", "plain"] | None = None
+    """The live screen or plain text, where both are possible; None lets the terminal decide."""
+    streams: bool = False
+    """All text is printed as it comes, not only the answer."""
+    is_quiet: bool = False
+    """Nothing but the answer; errors are told elsewhere."""
+    is_verbose: bool = False
+    provider: str = ""
+    """For `is_verbose`: who serves the model."""

@@ -1,0 +1,266 @@
+"""The front end of pipes, files and dumb terminals: the answer on stdout, a line for what happens on stderr.
+
+Stdout gets the answer and one newline, and no escape byte. While tools are offered a message may turn out to be mere
+progress, so the text is held until the run has finished; where no tools are offered it streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.events import (
+    Event,
+    IterationStarted,
+    MessageFinished,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
+from cline_cli.agent.messages import AssistantMessage, JsonObject
+from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
+from cline_cli.agent.tool import Tool
+from cline_cli.errors import DeniedError, LimitReachedError, ServerError
+from cline_cli.frontends._figures import describe_run, describe_usage, format_duration
+from cline_cli.frontends.manner import Manner
+from cline_cli.machine.output import Output
+from cline_cli.text import Sanitizer, one_line, sanitize
+
+SILENCE_S = 30
+"""When nothing came for so long, that is said; and again at every full minute."""
+SUMMARY_CELLS, OUTCOME_CELLS = 120, 200
+
+
+@dataclass(slots=True)
+class _Message:
+    """The message that is being streamed to stdout."""
+
+    sanitizer: Sanitizer = field(default_factory=Sanitizer)
+    white_space: str = ""
+    """What ended the text so far: written only when more text follows, since exactly one newline ends an answer."""
+    is_out: bool = False
+    """Some of it has been written."""
+    started_s: float = 0.0
+    first_delta_s: float | None = None
+
+
+class TextFrontEnd:
+    def __init__(
+        self,
+        stdout: Output,
+        stderr: Output,
+        manner: Manner,
+        *,
+        is_terminal: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`is_terminal` says that a person watches stdout come: a word can take back what was streamed."""
+        self._stdout = stdout
+        self._stderr = stderr
+        self._manner = manner
+        self._is_terminal = is_terminal
+        self._clock = clock
+        self._silence = _Silence(self._say, clock, sleep)
+        self._streams = manner.streams
+        """Whether the text of the current message is written as it comes."""
+        self._message = _Message()
+        self._streamed: str | None = None
+        """The last message that went to stdout whole."""
+        self._told_impure = False
+
+    async def show(self, event: Event) -> None:
+        """Show one event; returns when its bytes are written.
+
+        Raises:
+            OSError: stdout cannot be written; BrokenPipeError where its reader is gone.
+            ServerError: the reply that is being streamed to a pipe broke off.
+        """
+        self._silence.last_s = self._clock()
+        match event:
+            case TextDelta(text):
+                if self._streams:
+                    await self._stream(text)
+            case ThinkingDelta() | ToolCallDelta() | ToolProgress():
+                pass
+            case RunStarted() | IterationStarted() | ReplyDiscarded() | Waiting() | MessageFinished():
+                await self._show_request(event)
+            case ToolStarted(call, summary):
+                self._silence.running[call.id] = summary
+            case ToolFinished():
+                self._silence.running.pop(event.call.id, None)
+                await self._say(_describe_call(event))
+            case RunFinished():
+                await self._finish(event)
+            case _:
+                assert_never(event)
+
+    async def note(self, text: str) -> None:
+        """Tell the person something that is neither progress nor an error."""
+        await self._say(one_line(text))
+
+    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        """Put the question of a tool call to the person at the terminal."""
+        from cline_cli.frontends._ask import ask  # lazy: only an interactive run asks
+
+        self._silence.is_held = True
+        try:
+            return await ask(tool, arguments)
+        finally:
+            self._silence.is_held = False
+            self._silence.last_s = self._clock()
+
+    async def close(self) -> None:
+        await self._silence.end()
+
+    async def _show_request(
+        self, event: RunStarted | IterationStarted | ReplyDiscarded | Waiting | MessageFinished
+    ) -> None:
+        """Show what concerns one request to the model."""
+        match event:
+            case RunStarted(model):
+                if self._manner.is_verbose:
+                    await self._say(f"[model] provider={self._manner.provider} model={one_line(model)}")
+                if not self._manner.is_quiet:
+                    self._silence.begin()
+            case IterationStarted():
+                self._streams = self._manner.streams or not event.has_tools
+                self._message = _Message(started_s=self._clock())
+            case ReplyDiscarded(cause):
+                await self._discard(cause)
+            case Waiting(delay_s, cause):
+                self._silence.cause = one_line(cause, OUTCOME_CELLS)
+                if delay_s > 0:
+                    await self._say(f"waiting {format_duration(delay_s)}: {self._silence.cause}")
+            case MessageFinished(message):
+                self._silence.cause = ""
+                await self._end_message(message)
+
+    async def _stream(self, text: str) -> None:
+        message = self._message
+        if message.first_delta_s is None:
+            message.first_delta_s = self._clock()
+        text = message.white_space + message.sanitizer.feed(text)
+        body = text.rstrip()
+        if body:
+            await self._stdout.write_text(body)
+            message.is_out = True
+        message.white_space = text[len(body) :]
+
+    async def _discard(self, cause: str) -> None:
+        """Forget the text of a reply that is void.
+
+        Raises:
+            ServerError: some of it is out, and nobody can take it back.
+        """
+        if self._message.is_out:
+            if not self._is_terminal:
+                raise ServerError("the reply broke off after part of it was printed", "Run it again")
+            await self._end_line()
+            await self._say(f"the reply broke off, and is asked for again: {one_line(cause, OUTCOME_CELLS)}")
+        self._message = _Message(started_s=self._clock())
+
+    async def _end_message(self, message: AssistantMessage) -> None:
+        if self._message.is_out:
+            await self._end_line()
+            self._streamed = message.text
+            if message.tool_calls and not self._is_terminal and not self._told_impure:
+                self._told_impure = True
+                await self._say("--stream: what the model says between its calls is on standard output too")
+        if self._manner.is_verbose:
+            started_s, first_s = self._message.started_s, self._message.first_delta_s
+            first = f", first text after {format_duration(first_s - started_s)}" if first_s is not None else ""
+            took = format_duration(self._clock() - started_s)
+            await self._say(f"[message] {took}{first}, {describe_usage(message.usage)}")
+
+    async def _end_line(self) -> None:
+        """End the text that is out with exactly one newline."""
+        rest = self._message.white_space + self._message.sanitizer.close()
+        self._message.is_out = False
+        await self._stdout.write_text(rest.rstrip("\n") + "\n")
+
+    async def _finish(self, run: RunFinished) -> None:
+        await self._silence.end()
+        if self._message.is_out:
+            await self._end_line()
+        elif run.text != self._streamed and _is_answered(run):
+            await self._stdout.write_text(sanitize(run.text).rstrip("\n") + "\n")
+        if run.tool_calls:
+            await self._say(f"{'stopped' if run.error else 'done'}: {describe_run(run)}")
+
+    async def _say(self, line: str) -> None:
+        """Write a line to stderr; a stderr that is closed or gone is no reason to end a run."""
+        if not self._manner.is_quiet:
+            start = "\n" if self._is_terminal and self._message.is_out else ""
+            with suppress(OSError):
+                await self._stderr.write_text(f"{start}cline: {line}\n")
+
+
+class _Silence:
+    """Says what is waited for when nothing has come for long."""
+
+    def __init__(
+        self,
+        say: Callable[[str], Awaitable[None]],
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.last_s = 0.0
+        """When the last event came."""
+        self.running: dict[str, str] = {}
+        """Call id -> summary of the calls that run."""
+        self.cause = ""
+        """Why the provider said that it waits."""
+        self.is_held = False
+        """Somebody else has the floor: a question is open."""
+        self._say = say
+        self._clock = clock
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch())
+
+    async def end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    async def _watch(self) -> None:
+        since_s, due_s = self.last_s, SILENCE_S
+        while True:
+            await self._sleep(since_s + due_s - self._clock())
+            if self.last_s != since_s:
+                since_s, due_s = self.last_s, SILENCE_S
+            else:
+                if not self.is_held:
+                    await self._say(f"waiting for {self._describe()}, {format_duration(due_s)}")
+                due_s = (due_s // 60 + 1) * 60
+
+    def _describe(self) -> str:
+        if self.running:
+            return one_line(next(iter(self.running.values())), SUMMARY_CELLS)
+        return f"model ({self.cause})" if self.cause else "model"
+
+
+def _is_answered(run: RunFinished) -> bool:
+    """Return whether the text is an answer to be printed: after most failures it is a fragment, or empty."""
+    return run.error is None or (bool(run.text) and isinstance(run.error, DeniedError | LimitReachedError))
+
+
+def _describe_call(event: ToolFinished) -> str:
+    outcome = one_line(event.output.display, OUTCOME_CELLS)
+    if event.denied:
+        outcome = f"denied: {outcome}"
+    took = f", {format_duration(event.duration_s)}" if event.duration_s >= 1 else ""
+    default = "failed" if event.output.is_error else "ok"
+    return f"{one_line(event.summary, SUMMARY_CELLS)} -> {outcome or default}{took}"

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pty
+import termios
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.messages import JsonObject
+from cline_cli.frontends._ask import HINT, ask, describe, judge
+from tests.fakes import FakeTool
+
+ARGUMENTS: JsonObject = {"commands": ["pytest -q", "rm -rf build"]}
+TOOL = FakeTool(name="run_commands", effect="changes")
+
+
+class Terminal:
+    """A pseudo-terminal: what the person sees and types at one end, what is asked at the other."""
+
+    def __init__(self) -> None:
+        self.person, self.program = pty.openpty()
+        self.seen = b""
+        os.set_blocking(self.person, False)
+
+    def open(self) -> int:
+        return os.open(os.ttyname(self.program), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+
+    @property
+    def attributes(self) -> list[int | list[bytes | int]]:
+        return termios.tcgetattr(self.program)
+
+    @property
+    def is_reading(self) -> bool:
+        characters = self.attributes[6]
+        assert isinstance(characters, list)
+        return characters[termios.VEOL] == b"\x1b"
+
+    def look(self) -> str:
+        with contextlib.suppress(BlockingIOError):
+            self.seen += os.read(self.person, 65536)
+        return self.seen.decode().replace("\r\n", "\n")
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.person, keys)
+
+    def close(self) -> None:
+        for descriptor in (self.person, self.program):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.close()
+
+
+async def until_asked(terminal: Terminal) -> None:
+    while not (terminal.is_reading and HINT in terminal.look()):
+        await asyncio.sleep(0.001)
+
+
+def converse(terminal: Terminal, person: Callable[[], Awaitable[None]]) -> Allow | Deny:
+    """Ask; once the question stands there, let the person act; return the verdict."""
+
+    async def main() -> Allow | Deny:
+        asking = asyncio.create_task(ask(TOOL, ARGUMENTS, opened=terminal.open))
+        await until_asked(terminal)
+        await person()
+        return await asking
+
+    return asyncio.run(main())
+
+
+def typing(terminal: Terminal, keys: bytes) -> Callable[[], Awaitable[None]]:
+    async def person() -> None:
+        terminal.type(keys)
+
+    return person
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict"),
+    [
+        (b"y\r", Allow(ARGUMENTS)),
+        (b"YES\r", Allow(ARGUMENTS)),
+        (b"x\x7fy\r", Allow(ARGUMENTS)),
+        (b"\r", Deny("The user said no.")),
+        (b"n\r", Deny("The user said no.")),
+        (b"\x1b", Deny("The user said no.")),
+        (b"y\x1b", Deny("The user said no.")),
+        (b"\x1b[A", Deny("The user said no.")),
+        (b"\x04", Deny("The user said no.")),
+        (b"no, because it is mine\r", Deny("The user said no: because it is mine")),
+        (b"use uv\r", Deny("The user said no: use uv")),
+    ],
+)
+def test_the_verdict_is_the_line_that_was_typed(terminal: Terminal, keys: bytes, verdict: Allow | Deny) -> None:
+    before = terminal.attributes
+    assert converse(terminal, typing(terminal, keys)) == verdict
+    assert terminal.attributes == before
+
+
+def test_the_call_is_shown_whole_when_it_is_asked_for(terminal: Terminal) -> None:
+    converse(terminal, typing(terminal, b"\r"))
+    assert terminal.look().startswith(f"Allow run_commands?\n  $ pytest -q\n  $ rm -rf build\n{HINT}")
+
+
+def test_what_was_typed_before_does_not_answer(terminal: Terminal) -> None:
+    terminal.type(b"y\ry\r")
+    assert converse(terminal, typing(terminal, b"\r")) == Deny("The user said no.")
+
+
+def test_what_follows_an_escape_does_not_answer_the_next_question(terminal: Terminal) -> None:
+    converse(terminal, typing(terminal, b"\x1bOy\r"))
+    assert converse(terminal, typing(terminal, b"\r")) == Deny("The user said no.")
+
+
+def test_control_c_stays_a_signal_while_the_question_is_open(terminal: Terminal) -> None:
+    async def person() -> None:
+        flags = terminal.attributes[3]
+        assert isinstance(flags, int)
+        assert flags & termios.ISIG
+        terminal.type(b"\r")
+
+    converse(terminal, person)
+
+
+def test_the_terminal_is_as_it_was_when_the_question_is_cancelled(terminal: Terminal) -> None:
+    before = terminal.attributes
+
+    async def main() -> None:
+        asking = asyncio.create_task(ask(TOOL, ARGUMENTS, opened=terminal.open))
+        await until_asked(terminal)
+        assert terminal.attributes != before
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(main())
+    assert terminal.attributes == before
+
+
+def test_a_line_can_be_typed_when_the_terminal_was_left_raw(terminal: Terminal) -> None:
+    raw = terminal.attributes
+    assert isinstance(raw[3], int)
+    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(terminal.program, termios.TCSANOW, raw)
+    assert converse(terminal, typing(terminal, b"y\r")) == Allow(ARGUMENTS)
+    assert terminal.attributes[3] == raw[3]
+
+
+def test_the_call_is_denied_when_the_terminal_hangs_up(terminal: Terminal) -> None:
+    async def person() -> None:
+        os.close(terminal.person)
+
+    verdict = converse(terminal, person)
+    assert isinstance(verdict, Deny)
+
+
+def test_the_call_is_denied_when_no_terminal_can_be_opened() -> None:
+    def opened() -> int:
+        raise OSError(6, "No such device or address")
+
+    verdict = asyncio.run(ask(TOOL, ARGUMENTS, opened=opened))
+    assert isinstance(verdict, Deny)
+    assert "No such device or address" in verdict.reason
+
+
+def test_the_call_is_denied_when_what_opens_is_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def opened() -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT)
+
+    assert isinstance(asyncio.run(ask(TOOL, ARGUMENTS, opened=opened)), Deny)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ({"command": "echo a\nrm b"}, ["$ echo a", "> rm b"]),
+        ({"commands": "ls"}, ["$ ls"]),
+        ({"path": "a.py", "old_text": "x\ny\n", "new_text": "z"}, ["path: a.py", "- x", "- y", "+ z"]),
+        ({"path": "a.py", "content": "x\n\ty\n\n"}, ["path: a.py", "+ x", "+ \ty", "+ "]),
+        ({"path": "a\u202eyp.exe", "old_text": None}, ["path: a<U+202E>yp.exe"]),
+        ({"command": "ls\u200b -l\x1b[2K\r"}, ["$ ls<U+200B> -l<U+001B>[2K<U+000D>"]),
+        ({"insert_line": 3, "all": True}, ["insert_line: 3", "all: true"]),
+        ({"a\nb": "c\nd"}, ["a<U+000A>b:", "| c", "| d"]),
+        ({"range": {"from": 1}}, ["range:", "| {", '|   "from": 1', "| }"]),
+        ({"commands": [{"command": "ls"}]}, ["$ {", '>   "command": "ls"', "> }"]),
+    ],
+)
+def test_arguments_are_shown_whole_and_readable(arguments: JsonObject, lines: list[str]) -> None:
+    assert list(describe(arguments)) == lines
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.text(), st.lists(st.text()), st.integers(), st.none())))
+def test_no_line_steers_the_terminal_when_arguments_are_anything(arguments: JsonObject) -> None:
+    assert all(line.replace("\t", "").isprintable() for line in describe(arguments))
+
+
+@given(st.one_of(st.text(), st.sampled_from(["y", " Yes\n", "\x9b1my", "y\x1b", "yes, but", "ye"])))
+def test_only_a_yes_allows_when_anything_is_typed(answer: str) -> None:
+    assert isinstance(judge(answer, ARGUMENTS), Allow) == (answer.strip().lower() in {"y", "yes"})
+
+
+def test_colour_is_used_only_when_it_is_asked_for(terminal: Terminal) -> None:
+    async def main() -> None:
+        for is_styled in (False, True):
+            asking = asyncio.create_task(
+                ask(TOOL, {"old_text": "a", "new_text": "b"}, is_styled=is_styled, opened=terminal.open)
+            )
+            await until_asked(terminal)
+            assert ("\x1b[31m  - a\x1b[0m" in terminal.look()) == is_styled
+            terminal.type(b"\r")
+            await asking
+            terminal.seen = b""
+
+    asyncio.run(main())
