@@ -1,0 +1,212 @@
+"""What a server of chat completions says when it refuses, as our errors. Pure.
+
+The forms are those of the Cline API's documentation and of its 3.x command (observed 2026-11), of OpenAI and of
+OpenRouter: `{"error": {"code", "message", "metadata"}}`, `{"error": "text"}`, and what proxies put in their place.
+What a server says is untrusted, and may echo the key: it becomes one clean line without it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cline_cli.agent.messages import JsonValue
+from cline_cli.errors import (
+    ContentFilteredError,
+    ContextWindowError,
+    KeyRefusedError,
+    NoCreditError,
+    ProviderError,
+    RateLimitedError,
+    ServerError,
+    UnknownModelError,
+)
+from cline_cli.providers import Endpoint
+from cline_cli.text import one_line
+
+MAX_ERROR_BYTES = 64 * 1024
+"""More of an error's body is not read."""
+MAX_WORDS = 300
+_SHORTEST_SHOWN_KEY = 12
+_SHORTEST_SECRET = 4
+"""What is shorter is no key but a word that a local server asked for, and may stand in any sentence."""
+_SHORTEST_PART = 8
+
+_STATUS_OF_CODE: Mapping[str, int] = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_credits": 402,
+    "insufficient_quota": 402,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "request_too_large": 413,
+    "rate_limit": 429,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "api_error": 500,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "server_error": 500,
+    "service_unavailable": 503,
+    "timeout": 504,
+    "overloaded": 529,
+    "overloaded_error": 529,
+}
+_TOO_LONG = re.compile(
+    r"context[ _](length|window|size)|maximum (context|prompt)|(prompt|input|request) is too (long|large)"
+    r"|too many (input )?tokens|reduce the length",
+    re.IGNORECASE,
+)
+_NO_SUCH_MODEL = re.compile(
+    r"not a valid model|model_not_found|(invalid|unknown|unsupported) model|no such model"
+    r"|model \S{1,100} (is not|was not|not|does not) (found|exist|available|supported)",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(r"content[_ ](filter|policy)|moderation|flagged", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+class Complaint(NamedTuple):
+    """An error as a server put it."""
+
+    status: int
+    """Of the answer, or what its code amounts to; 0 for neither."""
+    words: str
+    """One clean line, or empty."""
+    code: str = ""
+    request_id: str = ""
+    balance: str = ""
+    """What is left of the credit, as the server writes it."""
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes, key: str) -> Complaint:
+    """Return what the answer to a request complains of; `headers` have names in lower case."""
+    request_id = _clean(headers.get("x-request-id", ""), key)
+    try:
+        said: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        return Complaint(status, _clean(_to_text(body), key), request_id=request_id)
+    complaint = read_error(said, key)
+    status = complaint.status if complaint.code == "insufficient_quota" else status
+    return complaint._replace(status=status, request_id=request_id)
+
+
+def read_error(said: JsonValue, key: str) -> Complaint:
+    """Return the complaint in the JSON of an error, whole or without its outer `{"error": ...}`."""
+    if isinstance(said, list):
+        said = next(iter(said), None)
+    outer = said if isinstance(said, Mapping) else {}
+    error = outer.get("error")
+    inner = error if isinstance(error, Mapping) else outer
+    code, kind = _name(inner.get("code")), _name(inner.get("type"))
+    status = int(code) if re.fullmatch(r"[1-5]\d\d", code) else _STATUS_OF_CODE.get(code) or _STATUS_OF_CODE.get(kind)
+    details = inner.get("details") or outer.get("details")
+    balance = details.get("current_balance") if isinstance(details, Mapping) else None
+    return Complaint(
+        status or 0,
+        _clean(_words_in(said), key),
+        code or kind,
+        balance=_clean(_name(balance), key),
+    )
+
+
+def _name(value: JsonValue) -> str:
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def to_error(complaint: Complaint, endpoint: Endpoint, model: str) -> ProviderError:
+    """Return our error for a complaint, with what to do about it."""
+    who, status, code = endpoint.provider, complaint.status, complaint.code
+    says = f" ({status})" if status else ""
+    says += f': "{complaint.words}"' if complaint.words else ""
+    says += f" [request {complaint.request_id}]" if complaint.request_id else ""
+    error: ProviderError
+    if _is_filtered(complaint):
+        error = ContentFilteredError(f"the content filter of {who} stopped the request{says}")
+    elif status in {401, 403}:
+        error = KeyRefusedError(
+            f"{who} refused the key: unauthorized{says} ({_describe_key(endpoint)})",
+            f"Give another one with `cline auth {who}`",
+        )
+    elif status == 402:
+        left = f"; the balance is {complaint.balance}" if complaint.balance else ""
+        where = "at https://app.cline.bot" if who == "cline" else "to that account"
+        error = NoCreditError(f"{who} has no credit left for this{says}{left}", f"Add credits {where}")
+    elif status == 413 or (status in {0, 400, 422} and _TOO_LONG.search(f"{code} {complaint.words}")):
+        error = ContextWindowError(f"the conversation is too long for {model}{says}", "Begin a new one, or send less")
+    elif _is_about_model(complaint):
+        error = UnknownModelError(f"{who} does not serve {one_line(model, 100)}{says}", "Give another model with -m")
+    elif status == 404:
+        error = ProviderError(
+            f"{who} has nothing at {endpoint.base_url}/chat/completions{says}",
+            "Check the base URL: `cline auth -b URL`",
+        )
+    elif status == 429:
+        error = RateLimitedError(f"{who} is at its rate limit{says}", "Try again later")
+    elif status in {408, 409} or status >= 500:
+        error = ServerError(f"{who} failed{says}", "Try again later")
+    else:
+        error = ProviderError(f"{who} refused the request{says}")
+    error.request_id = complaint.request_id
+    return error
+
+
+def _is_filtered(complaint: Complaint) -> bool:
+    if complaint.status == 403:
+        return bool(_FILTERED.search(f"{complaint.code} {complaint.words}"))
+    return complaint.status in {0, 400, 422} and bool(_FILTERED.search(complaint.code))
+
+
+def _is_about_model(complaint: Complaint) -> bool:
+    if complaint.status == 404:
+        return "model" in f"{complaint.code} {complaint.words}".lower()
+    return complaint.status == 400 and bool(_NO_SUCH_MODEL.search(f"{complaint.code} {complaint.words}"))
+
+
+def _describe_key(endpoint: Endpoint) -> str:
+    if not endpoint.key:
+        return "no key was sent"
+    tail = f", ...{endpoint.key[-4:]}" if len(endpoint.key) >= _SHORTEST_SHOWN_KEY else ""
+    return f"key from {endpoint.key_source}{tail}"
+
+
+def _words_in(said: JsonValue, depth: int = 5) -> str:
+    """Return the sentence for people in the JSON of an error, wherever its maker has put it."""
+    if isinstance(said, str):
+        return said
+    if depth and isinstance(said, list):
+        return next(filter(None, (_words_in(item, depth - 1) for item in said)), "")
+    if not depth or not isinstance(said, Mapping):
+        return ""
+    candidates = (_words_in(said.get(name), depth - 1) for name in ("error", "message", "detail", "msg", "errors"))
+    words = next(filter(None, candidates), "")
+    metadata = said.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{words}: {raw}" if words and isinstance(raw, str) else words
+
+
+def _to_text(body: bytes) -> str:
+    """Return what can be read in a body that is no JSON: a page's title, or its text."""
+    text = body.decode("utf-8", "replace")
+    if "\0" in text or text.count("\ufffd") > len(text) // 10:
+        return f"{len(body)} bytes that are no text"
+    title = _TITLE.search(text)
+    return html.unescape(title[1] if title else _TAG.sub(" ", text))
+
+
+def _clean(text: str, key: str) -> str:
+    line = one_line(_without(text, key), len(text) * 10)
+    return one_line(_without(line, key), MAX_WORDS)
+
+
+def _without(text: str, key: str) -> str:
+    """Return the text without the key, nor a part of it that an end of the text cuts off."""
+    if len(key) < _SHORTEST_SECRET:
+        return text
+    text = text.replace(key, "***")
+    cut = next((size for size in range(len(key) - 1, _SHORTEST_PART - 1, -1) if text.endswith(key[:size])), 0)
+    return text[:-cut] + "***" if cut else text
