@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, read_key_line, remove_key, save_key
+from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, forget_key_in_file, read_key_line, save_key
 from cline_cli.config.settings import change_settings, check_base_url, is_same_origin, load_settings
 from cline_cli.environment import Environment
-from cline_cli.errors import NotSignedInError, UsageError
+from cline_cli.errors import UsageError
 from cline_cli.providers import ALIASES, PROVIDERS, Row, find
 
 DEFAULT_PROVIDER = "cline"
@@ -96,16 +96,16 @@ def sign_in(
     url = _find_base_url(asked, name, url_before)
     changes["providers", name, "base_url"] = None if url == row.base_url else url
     key = _find_key(asked, name, url, environment, terminal)
-    if before.key_store and not is_same_origin(url, url_before):
+    if not is_same_origin(url, url_before):
         # The old key was for another server: from here on no run may send it to the new one.
-        _forget_key(name, stores)
+        forget_key_in_file(name, stores)
         changes["providers", name, "key_store"] = None
     change_settings(settings_file, changes)
     saved = save_key(name, key, "file" if asked.is_storage_insecure else settings.credentials_store, stores)
     change_settings(settings_file, {("providers", name, "key_store"): saved.store})
     at = "" if url == row.base_url else f" at {url}"
     notices = [saved.notice] if saved.notice else []
-    notices += _warn_of_shell_history(asked, name, environment) + _warn_of_plain_http(url)
+    notices += _warn_of_shell_history(asked, name, terminal) + _warn_of_plain_http(url)
     notices += _warn_of_variables(row, url, environment)
     return Outcome(f"Signed in to {name}{at} with {model}; the key is in {saved.place}.", tuple(notices))
 
@@ -175,14 +175,8 @@ def _find_key(asked: Asked, provider: str, url: str, environment: Environment, t
     return read_key_line(environment.stdin)
 
 
-def _forget_key(provider: str, stores: Stores) -> None:
-    failure = remove_key(provider, stores).failures.get("file")
-    if failure:
-        raise NotSignedInError(failure, "It is for another server, so remove it first")
-
-
-def _warn_of_shell_history(asked: Asked, provider: str, environment: Environment) -> list[str]:
-    if asked.key in {None, "-"} or not environment.is_interactive:
+def _warn_of_shell_history(asked: Asked, provider: str, terminal: Terminal | None) -> list[str]:
+    if asked.key in {None, "-"} or terminal is None:
         return []
     return [f"the key is in your shell's history now; cline auth -p {provider} -k - reads it from stdin"]
 

@@ -210,6 +210,19 @@ def remove_key(provider: str, stores: Stores) -> Removal:
     return Removal(tuple(places), failures)
 
 
+def forget_key_in_file(provider: str, stores: Stores) -> None:
+    """Take a provider's key out of the file, so that no run finds it there whatever the settings say.
+
+    Raises:
+        NotSignedInError: it may still be there.
+    """
+    try:
+        stores.file.delete(provider)
+    except StoreError as error:
+        message = f"cannot remove the old key from {stores.file.place}: {error}"
+        raise NotSignedInError(message, "Correct that, or remove the file") from None
+
+
 def _is_saved(recipient: Recipient, settings: Settings) -> bool:
     return settings.of(recipient.provider).key_store is not None
 
