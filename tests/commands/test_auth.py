@@ -177,7 +177,7 @@ def test_the_address_is_saved_and_told_when_it_is_another(desk: Desk) -> None:
 
 
 def test_the_address_is_refused_when_it_is_none(desk: Desk) -> None:
-    with pytest.raises(UsageError, match="--base-url 'example\.com' is no address of a server"):
+    with pytest.raises(UsageError, match=r"--base-url 'example\.com' is no address of a server"):
         desk.sign_in(provider="cline", key=KEY, base_url="example.com")
 
 
