@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from typer.main import get_command
 
 from cline_cli.argv import Call
 from cline_cli.environment import Environment
@@ -12,17 +13,18 @@ from cline_cli.errors import UsageError
 def invoke(app: typer.Typer, call: Call, environment: Environment) -> int:
     """Run a verb and return its exit code; the app finds the environment in its context's `obj`.
 
+    The app's own `main` is not used: it ends the process where a reader has gone, in a way of its own.
+
     Raises:
         ClineError: whatever the verb raises, and UsageError for arguments that Typer refuses.
     """
-    is_run = call.verb == "run"
+    name = "cline" if call.verb == "run" else f"cline {call.verb}"
+    command = get_command(app)
     try:
-        code = app(
-            list(call.arguments),
-            prog_name="cline" if is_run else f"cline {call.verb}",
-            standalone_mode=False,
-            obj=environment,
-        )
+        with command.make_context(name, list(call.arguments), obj=environment) as context:
+            code = command.invoke(context)
+    except typer.Exit as end:
+        code = end.exit_code
     except typer.TyperException as error:
-        raise UsageError(error.format_message(), "cline --help" if is_run else f"cline {call.verb} --help") from None
+        raise UsageError(error.format_message(), f"{name} --help") from None
     return code if isinstance(code, int) else 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from cline_cli.errors import UsageError
+
 
 class Row(NamedTuple):
     module: str
@@ -55,3 +57,18 @@ def find(name: str) -> tuple[str, Row] | None:
     own = ALIASES.get(name, name)
     row = PROVIDERS.get(own)
     return (own, row) if row else None
+
+
+def require(name: str) -> tuple[str, Row]:
+    """Return the same.
+
+    Raises:
+        UsageError: nothing is called that; the nearest names are told.
+    """
+    found = find(name)
+    if found is None:
+        from difflib import get_close_matches  # lazy: only for this complaint
+
+        near = get_close_matches(name, (*PROVIDERS, *ALIASES), n=3, cutoff=0)
+        raise UsageError(f"there is no provider {name!r}", f"The nearest are {', '.join(near)}")
+    return found

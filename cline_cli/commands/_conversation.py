@@ -1,0 +1,176 @@
+"""One prompt to its answer, and every way in which that can be stopped.
+
+stdin, words ──> UserMessage ──> app.build ──> Agent.run ──> front end
+                                                  ^
+SIGINT, SIGTERM, SIGHUP, --timeout ── cancel that task, wait for its clean-up, then show one RunFinished
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cline_cli import app as composition
+from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.events import RunFinished
+from cline_cli.agent.messages import JsonObject, UserMessage, user_text
+from cline_cli.agent.tool import Tool
+from cline_cli.config.paths import Paths
+from cline_cli.environment import Environment
+from cline_cli.errors import ClineError, InterruptedRunError, TimedOutError, UsageError
+from cline_cli.frontends import FrontEnd
+from cline_cli.frontends.choose import choose_front_end
+from cline_cli.frontends.manner import Manner
+from cline_cli.machine.input import read_to_end
+from cline_cli.machine.output import Output
+from cline_cli.policy.decide import decide
+from cline_cli.text import one_line
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CLEAN_UP_S = 1.5
+"""How long a run that was stopped may take to end its children and connections."""
+LAST_WORDS_S = 0.4
+"""How long whoever reads may take to accept what is left to say after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run as it was asked for on the command line."""
+
+    options: composition.Options
+    words: tuple[str, ...]
+    """The prompt as it was typed; `-` alone stands for standard input."""
+    workspace: Path
+    timeout_s: float | None
+    manner: Manner
+
+    @property
+    def prompt(self) -> str:
+        return " ".join(self.words).strip()
+
+
+def check_prompt(asked: Asked, environment: Environment) -> None:
+    """See that there can be a prompt, before anything else is done.
+
+    Raises:
+        UsageError: none was typed, and nothing is piped in.
+    """
+    if not asked.prompt and (environment.stdin is None or environment.is_stdin_terminal):
+        raise UsageError("no prompt was given", 'Give one: cline "Explain what a REST API is."')
+
+
+async def converse(asked: Asked, choice: composition.Chosen, environment: Environment, paths: Paths) -> int:
+    """Run one prompt to its end and return 0.
+
+    Raises:
+        ClineError: why the run did not complete; what there was to show has been shown.
+        OSError: standard output cannot be written; BrokenPipeError where its reader has gone.
+    """
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[ClineError] = loop.create_future()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, _stop, stop, InterruptedRunError(number, signal.Signals(number).name))
+    if asked.timeout_s is not None:
+        reason = TimedOutError(f"timed out after {asked.timeout_s:g} s", "Give it longer with --timeout")
+        loop.call_later(asked.timeout_s, _stop, stop, reason)
+    front_end = choose_front_end(environment, asked.manner)
+    conversation = _Conversation(asked, choice, environment, paths, front_end)
+    work = loop.create_task(conversation.run())
+    both: set[asyncio.Future[ClineError] | asyncio.Future[ClineError | None]] = {work, stop}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    error = work.result() if work.done() else await conversation.stop(work, stop.result())
+    if error is not None:
+        raise error
+    return 0
+
+
+def _stop(stop: asyncio.Future[ClineError], reason: ClineError) -> None:
+    """Ask the run to end; a second signal does not ask."""
+    if not stop.done():
+        stop.set_result(reason)
+    elif isinstance(reason, InterruptedRunError):
+        os._exit(reason.exit_code)
+
+
+@dataclass(slots=True)
+class _Conversation:
+    asked: Asked
+    choice: composition.Chosen
+    environment: Environment
+    paths: Paths
+    front_end: FrontEnd
+    running: composition.Run | None = None
+
+    async def run(self) -> ClineError | None:
+        """Read the prompt, run it, show what happens, and return why it did not complete."""
+        try:
+            prompt = await self._read_prompt()
+            self.running = composition.build(
+                self.choice, self.asked.options, self.asked.workspace, self._approve, self.environment, self.paths
+            )
+            if not self.asked.manner.is_quiet:
+                for notice in self.choice.notices:
+                    await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
+            async with aclosing(self.running.agent.run(self.running.adapt(prompt))) as events:
+                async for event in events:
+                    await self.front_end.show(event)
+                    if isinstance(event, RunFinished):
+                        return event.error
+            raise AssertionError("a run ends with RunFinished")
+        finally:
+            if self.running:
+                await self.running.close()
+            await self.front_end.close()
+
+    async def stop(self, work: asyncio.Task[ClineError | None], reason: ClineError) -> ClineError:
+        """End the task within CLEAN_UP_S, and say what there is to say within LAST_WORDS_S."""
+        work.cancel()
+        await asyncio.wait({work}, timeout=CLEAN_UP_S)
+        if self.running:
+            with suppress(TimeoutError, OSError, ClineError):
+                await asyncio.wait_for(self.front_end.show(self.running.agent.finish(reason)), LAST_WORDS_S)
+            await self.front_end.close()
+        return reason
+
+    async def _read_prompt(self) -> UserMessage:
+        """Put together what was typed and what was piped in.
+
+        Raises:
+            UsageError: there is neither, or standard input cannot be read.
+        """
+        reads_stdin = self.asked.prompt == "-"
+        typed = "" if reads_stdin else self.asked.prompt
+        descriptor = self.environment.stdin
+        is_piped = descriptor is not None and not self.environment.is_stdin_terminal
+        piped = ""
+        if descriptor is not None and (is_piped or reads_stdin):
+            piped = (await read_to_end(descriptor)).decode("utf-8", "replace")
+        text = compose(typed, piped)
+        if not text:
+            raise UsageError("no prompt was given, and standard input is empty", 'Give one: cline "Explain this."')
+        return user_text(text)
+
+    async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        options = self.asked.options
+        verdict = decide(
+            changes=tool.spec.effect == "changes",
+            mode=options.mode,
+            auto_approve=options.auto_approve,
+            is_interactive=self.environment.is_interactive,
+        )
+        if verdict.kind == "ask":
+            return await self.front_end.ask(tool, arguments)
+        return Allow(arguments) if verdict.kind == "allow" else Deny(verdict.reason)
+
+
+def compose(typed: str, piped: str) -> str:
+    """Return the message made of a prompt and of what was piped in: the prompt, a blank line, the input."""
+    typed = typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    piped = piped.rstrip("\r\n")
+    if not piped.strip():
+        return typed
+    return f"{typed}\n\n{piped}" if typed else piped

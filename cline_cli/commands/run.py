@@ -1,0 +1,143 @@
+"""`cline PROMPT`: what may be asked of a run, read from the command line. How it runs stands in `_conversation.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cline_cli.agent.limits import Limits
+from cline_cli.app import Options, choose
+from cline_cli.commands._conversation import Asked, check_prompt, converse
+from cline_cli.commands._values import read_bool, read_count, read_effort, read_mode, read_timeout
+from cline_cli.config.credentials import read_key_line
+from cline_cli.config.paths import find_paths
+from cline_cli.config.settings import Settings, load_settings
+from cline_cli.environment import Environment
+from cline_cli.errors import UsageError
+from cline_cli.frontends.manner import Manner
+from cline_cli.policy.decide import Mode
+
+YOLO_MAX_TURNS = 200
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+EPILOG = """\
+Commands: cline auth (sign in), cline local (models without a key), cline version, cline help.
+Exit codes: 0 done, 2 usage, 3 not signed in, 4 limit, 5 denied, 124 timeout; cline help exit-codes."""
+
+
+@app.command(epilog=EPILOG)
+def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typer reads
+    context: typer.Context,
+    prompt: Annotated[list[str] | None, typer.Argument(help="What to ask or to do; - reads it from stdin.")] = None,
+    *,
+    yolo: Annotated[bool, typer.Option("--yolo", "-y", help="Run commands and edits without asking.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", "-p", help="Change nothing; answer with a plan.")] = False,
+    no_tools: Annotated[bool, typer.Option("--no-tools", "-n", help="Be a filter: no tools, no context.")] = False,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The model for this run.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", "-P", help="Who serves it, for this run.")] = None,
+    key: Annotated[str | None, typer.Option("--key", "-k", help="A key for this run; - reads it from stdin.")] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="Your own system prompt.")] = None,
+    cwd: Annotated[str | None, typer.Option("--cwd", "-c", help="The folder to work in.")] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", "-t", help="End the run after: 90, 90s, 10m.")] = None,
+    thinking: Annotated[
+        str | None, typer.Option("--thinking", help="none, low, medium, high, xhigh, or a number of tokens.")
+    ] = None,
+    max_turns: Annotated[str | None, typer.Option("--max-turns", help="End after this many model requests.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which model, and how long it took.")] = False,
+    act: Annotated[bool, typer.Option("--act", "-a", hidden=True, help="The default mode.")] = False,
+    mode: Annotated[str | None, typer.Option("--mode", hidden=True, help="act or plan.")] = None,
+    auto_approve: Annotated[
+        str | None, typer.Option("--auto-approve", hidden=True, help="true or false: as -y, without its turn limit.")
+    ] = None,
+    retries: Annotated[
+        str | None, typer.Option("--retries", hidden=True, help="End after so many failed turns in a row (6).")
+    ] = None,
+    output_format: Annotated[
+        str | None, typer.Option("--output-format", "-F", hidden=True, help="rich or plain, whatever stdout is.")
+    ] = None,
+    no_session: Annotated[  # noqa: ARG001  # nothing is kept yet, so nothing is left to do
+        bool, typer.Option("--no-session", hidden=True, help="Keep nothing of the run.")
+    ] = False,
+    config: Annotated[str | None, typer.Option("--config", hidden=True, help="Folder of the settings.")] = None,
+    data_dir: Annotated[str | None, typer.Option("--data-dir", hidden=True, help="Folder of the state.")] = None,
+) -> int:
+    """Ask a model, or let it work: cline "Explain what a REST API is."
+
+    What is piped in goes along: git diff | cline "Review this."
+    """
+    environment = context.ensure_object(Environment)
+    paths = find_paths(environment, config=config, data_dir=data_dir)
+    settings = load_settings(paths.settings_file)
+    chosen = _choose_mode(plan=plan, act=act, mode=mode)
+    turns = read_count("--max-turns", max_turns) if max_turns is not None else YOLO_MAX_TURNS if yolo else None
+    mistakes = {"max_mistakes": read_count("--retries", retries)} if retries is not None else {}
+    options = Options(
+        provider=provider,
+        model=model,
+        key=read_key_line(environment.stdin) if key == "-" else key,
+        system=system,
+        mode=chosen,
+        auto_approve=_is_auto_approved(yolo, auto_approve, settings),
+        has_tools=not no_tools,
+        limits=Limits(turns, **mistakes),
+        effort=read_effort(thinking) if thinking is not None else None,
+    )
+    asked = Asked(
+        options=options,
+        words=tuple(prompt or ()),
+        workspace=_find_workspace(environment, cwd),
+        timeout_s=read_timeout(timeout) if timeout is not None else None,
+        manner=Manner(_read_output_format(output_format), is_quiet=quiet, is_verbose=verbose),
+    )
+    check_prompt(asked, environment)
+    # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
+    choice = choose(options, settings, environment, paths)
+    asked = replace(asked, manner=replace(asked.manner, provider=choice.endpoint.provider))
+    return asyncio.run(converse(asked, choice, environment, paths))
+
+
+def _choose_mode(*, plan: bool, act: bool, mode: str | None) -> Mode:
+    asked = {"plan"} if plan else set()
+    asked |= {"act"} if act else set()
+    asked |= {read_mode(mode)} if mode is not None else set()
+    if len(asked) > 1:
+        raise UsageError("a run is either --plan or --act")
+    return "plan" if asked == {"plan"} else "act"
+
+
+def _is_auto_approved(yolo: bool, auto_approve: str | None, settings: Settings) -> bool:
+    if auto_approve is None:
+        return yolo or settings.auto_approve
+    approved = read_bool("--auto-approve", auto_approve)
+    if yolo and not approved:
+        raise UsageError("--yolo and --auto-approve=false contradict each other")
+    return approved
+
+
+def _read_output_format(text: str | None) -> Literal["rich", "plain"] | None:
+    match text:
+        case None | "rich" | "plain":
+            return text
+        case "json":
+            raise UsageError("--output-format json is not supported yet")
+    raise UsageError(f"--output-format {text!r} is not one", "Give rich or plain")
+
+
+def _find_workspace(environment: Environment, cwd: str | None) -> Path:
+    """Return the folder to work in, as a real path.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if cwd is None and environment.cwd is None:
+        raise UsageError("the working directory does not exist any more", "Go to one that does, or name one with --cwd")
+    folder = (environment.cwd or Path("/")) / Path(cwd or ".").expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"--cwd {cwd!r} is not a folder")
+    return folder.resolve()
