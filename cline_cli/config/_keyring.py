@@ -21,8 +21,9 @@ MEANINGS = {
     "KeyringLocked": "it is locked",
     "InitError": "it is locked, or was never set up",
     "PasswordSetError": "it did not take the key",
+    "ModuleNotFoundError": "a part of it is not installed",
 }
-"""Names of keyring's exceptions -> what they mean to people."""
+"""Names of exceptions, most of them keyring's own -> what they mean to people."""
 
 Answer = TypeVar("Answer")
 

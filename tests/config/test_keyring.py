@@ -133,7 +133,7 @@ class Panic(BaseException):
     ("error", "told"),
     [
         (KeyringLocked("Failed to unlock the collection!"), r"it is locked \(KeyringLocked: Failed to unlock"),
-        (ModuleNotFoundError("No module named 'bogus'"), "ModuleNotFoundError: No module named 'bogus'"),
+        (ModuleNotFoundError("No module named 'bogus'"), "not installed .ModuleNotFoundError: No module named 'bogus'"),
         (ValueError("Empty module name"), "ValueError: Empty module name"),
         (RuntimeError(""), "^RuntimeError$"),
         (OSError("two\nlines"), "OSError: two lines"),
@@ -263,7 +263,7 @@ def probe(folder: Path, environ: dict[str, str]) -> str:
         ("broken.Keyring", "StoreError TypeError: no such session"),
         ("good.Missing", "StoreError AttributeError:"),
         ("bogus", "StoreError ValueError"),
-        ("bogus.Keyring", "StoreError ModuleNotFoundError: No module named 'bogus'"),
+        ("bogus.Keyring", "StoreError a part of it is not installed (ModuleNotFoundError"),
         ("keyring.backends.null.Keyring", "StoreError it is switched off"),
         ("keyring.backends.fail.Keyring", "NoStoreError there is no keyring on this machine"),
     ],
