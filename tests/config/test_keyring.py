@@ -272,10 +272,15 @@ def test_the_backend_that_is_asked_for_is_judged(backends: Path, backend: str, t
     assert probe(backends, {"PYTHON_KEYRING_BACKEND": backend}).startswith(told)
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
+
+
+@linux
 def test_there_is_no_store_when_no_bus_is_there(backends: Path) -> None:
     assert probe(backends, {}) == "NoStoreError there is no keyring on this machine"
 
 
+@linux
 def test_there_is_no_store_when_the_bus_has_gone(backends: Path) -> None:
     address = f"unix:path={backends}/nowhere"
     assert probe(backends, {"DBUS_SESSION_BUS_ADDRESS": address}) == "NoStoreError there is no keyring on this machine"
@@ -289,16 +294,19 @@ def add_plugin(folder: Path, code: str) -> None:
     (metadata / "entry_points.txt").write_text("[keyring.backends]\nplugin = plugin\n")
 
 
+@linux
 def test_a_backend_is_refused_when_it_is_the_only_one_and_not_safe(backends: Path) -> None:
     add_plugin(backends, "import weak")
     assert "only one here, weak Keyring, does not keep keys safe" in probe(backends, {})
 
 
+@linux
 def test_a_plugin_that_breaks_is_passed_over_in_silence(backends: Path) -> None:
     add_plugin(backends, "raise RuntimeError('broken')")
     assert probe(backends, {}) == "NoStoreError there is no keyring on this machine"
 
 
+@linux
 def test_the_safe_one_is_taken_when_a_weak_one_is_there_too(backends: Path) -> None:
     add_plugin(backends, "import good, weak")
     assert probe(backends, {}) == "kept sk-1"
@@ -313,6 +321,7 @@ def mute_bus() -> Iterator[str]:
         yield f"unix:path={folder}/bus"
 
 
+@linux
 def test_a_bus_that_says_nothing_is_no_missing_bus(backends: Path, mute_bus: str) -> None:
     told = probe(backends, {"DBUS_SESSION_BUS_ADDRESS": mute_bus})
     assert told in {

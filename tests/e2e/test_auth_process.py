@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunCline
+from tests.fake_server import FakeServer, text
 
 KEY = "sk-canary-8b2e6d41"
 LINE = KEY.encode() + b"\n"
@@ -137,6 +138,7 @@ def mute_bus() -> Iterator[str]:
         yield f"unix:path={folder}/bus"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have neither /proc nor a session bus")
 def test_other_users_see_no_key_while_it_is_saved(mute_bus: str, tmp_path: Path) -> None:
     environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": mute_bus}
     del environment["PYTHON_KEYRING_BACKEND"]
@@ -282,19 +284,26 @@ def in_session(*lines: str) -> list[tuple[int, str]]:
 @has_secret_service
 def test_the_real_keyring_keeps_the_key_for_the_next_process(private_home: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(LINE)
-    _, signed_in, status, logout, after = in_session(
-        START,
-        f"$CLINE auth cline -k - <{tmp_path}/key",
-        "$CLINE auth status --json",
-        "$CLINE auth logout",
-        "$CLINE auth status --json",
-    )
+    with FakeServer(text("Hello.")) as server:
+        _, signed_in, status, answer, logout, after, refused = in_session(
+            START,
+            f"$CLINE auth cline -k - <{tmp_path}/key",
+            "$CLINE auth status --json",
+            f"CLINE_API_BASE_URL={server.origin} $CLINE hi there",
+            "$CLINE auth logout",
+            "$CLINE auth status --json",
+            "$CLINE hi there",
+        )
     assert signed_in[0] == 0
     assert signed_in[1].endswith("; the key is in the keyring.\n")
     (entry,) = json.loads(status[1])["providers"]
     assert entry["key"] == {"source": "the keyring", "tail": "...6d41", "isPlainText": False}
+    assert answer == (0, "Hello.\n")
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert logout == (0, "Removed the key of cline from the keyring.\n")
     assert json.loads(after[1])["providers"][0]["key"] is None
+    assert refused[0] == 3
+    assert "not logged in to cline" in refused[1]
     assert key_files(private_home) == []
 
 
@@ -321,3 +330,12 @@ def test_a_keyring_that_was_never_set_up_is_an_error_with_ways_out(private_home:
     assert exit_code == 3
     assert "cannot save the key in the keyring: it is locked, or was never set up" in (tmp_path / "told").read_text()
     assert key_files(private_home) == []
+
+
+def test_a_run_sends_the_key_that_was_saved(cline: RunCline) -> None:
+    with FakeServer(text("Hello.")) as server:
+        assert cline("auth", "cline", "-k", "-", stdin=LINE).exit_code == 0
+        result = cline("hi there", CLINE_API_BASE_URL=server.origin)
+    assert (result.exit_code, result.text) == (0, "Hello.\n")
+    (request,) = server.requests
+    assert request.headers["authorization"] == f"Bearer {KEY}"
