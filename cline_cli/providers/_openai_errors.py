@@ -150,7 +150,7 @@ def to_error(complaint: Complaint, endpoint: Endpoint, model: str) -> ProviderEr
     elif status in {408, 409} or status >= 500:
         error = ServerError(f"{who} failed{says}", "Try again later")
     else:
-        error = ProviderError(f"{who} refused the request{says}")
+        error = ProviderError(f"{who} {'refused the request' if status else 'sent an error'}{says}")
     error.request_id = complaint.request_id
     return error
 
