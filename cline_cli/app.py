@@ -20,7 +20,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-
 from cline_cli.agent.approval import Approve
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.loop import Agent
@@ -32,11 +31,13 @@ from cline_cli.config.paths import Paths
 from cline_cli.config.settings import Settings, choose_provider, find_base_url
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
-from cline_cli.machine.process import end_leftovers
+from cline_cli.machine.process import child_variables, end_leftovers
 from cline_cli.network.http import Network
 from cline_cli.policy.decide import Mode
 from cline_cli.providers import PROVIDERS, Endpoint, Row, require
 from cline_cli.text import visible
+from cline_cli.tools import Toolbox, Workplace, build_tools
+from cline_cli.workspace.confinement import Confinement
 
 NAMES_TOLD = 60
 """How many names of the working directory a model is told."""
@@ -124,14 +125,17 @@ def build(
         choice.endpoint, network, paths
     )
     facts = _gather(workspace, options, environment) if options.has_tools else None
+    toolbox = Toolbox({}, ())
+    if options.has_tools:
+        toolbox = build_tools(_workplace(workspace, options, environment), only_reads=options.mode == "plan")
     is_compact = choice.row.is_compact
     return Run(
         Agent(
             provider=provider,
             model=choice.model,
             system=_system(options, facts, is_compact=is_compact),
-            tools={},
-            offered=(),
+            tools=toolbox.tools,
+            offered=toolbox.offered,
             approve=approve,
             limits=options.limits,
             effort=options.effort,
@@ -139,6 +143,12 @@ def build(
         network,
         describe(facts) if facts and is_compact else "",
     )
+
+
+def _workplace(workspace: Path, options: Options, environment: Environment) -> Workplace:
+    keys = {variable for row in PROVIDERS.values() for variable in row.key_variables}
+    confinement = Confinement(workspace, environment.home, allows_outside=options.auto_approve)
+    return Workplace(confinement, child_variables(environment.variables, keys))
 
 
 def _system(options: Options, facts: Facts | None, *, is_compact: bool) -> str:
