@@ -1,1 +1,1 @@
-"""The project the agent works in: its files, and what of them is ignored."""
+"""The folder a run works in: what lies inside it, what is ignored, what may be read and written."""

@@ -1,0 +1,83 @@
+"""Searches files for a regular expression; run as a program of its own, because Python's `re` cannot be stopped.
+
+    python -I -S _search_child.py REGEX FILES_DESCRIPTOR MAX_MATCHES MAX_FILE_BYTES       in the folder to search
+
+The descriptor holds file names, each ended by a NUL. Prints a JSON array a line: `["path", line, "text"]` for a match,
+`["error", "why"]` for a bad regular expression. Imports nothing of ours, so that it starts in 15 ms.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+
+MAX_TEXT_CHARACTERS = 400
+_SNIFFED_BYTES = 8192
+
+
+def find_matches(regex: re.Pattern[str], data: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the 1-based number and the text of each line that matches; none for what is not text."""
+    text = _decode(data)
+    if text is None:
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        plain = line.removesuffix("\r")
+        if regex.search(plain):
+            yield number, plain[:MAX_TEXT_CHARACTERS]
+
+
+def _decode(data: bytes) -> str | None:
+    for bom, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if data.startswith(bom):
+            return data[2:].decode(name, "replace")
+    if b"\0" in data[:_SNIFFED_BYTES]:
+        return None
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    return text.removesuffix("\n") if text else None
+
+
+def read_regular(name: str, max_bytes: int) -> bytes | None:
+    """Return the content of a file; None where it is none, or a large one."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            return None
+        try:
+            return file.read(max_bytes)
+        except OSError:
+            return None
+
+
+def main(pattern: str, descriptor: int, max_matches: int, max_file_bytes: int) -> None:
+    try:
+        regex = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        _print(["error", str(error)])
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        names = os.fsdecode(file.read()).split("\0")[:-1]
+    left = max_matches
+    for name in names:
+        data = read_regular(name, max_file_bytes)
+        for number, text in find_matches(regex, data) if data else ():
+            _print([name, number, text])
+            left -= 1
+            if not left:
+                return
+
+
+def _print(row: list[str | int]) -> None:
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()  # what was found counts, even if this process is ended in the next file
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,223 @@
+"""`editor`: makes a file, or changes a part of one, and leaves every other byte as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cline_cli.agent.messages import JsonObject, JsonValue
+from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.machine.files import write_confined
+from cline_cli.tools import _inputs as inputs
+from cline_cli.tools._diff import compare, to_lines
+from cline_cli.tools._edit import EditError, insert_before, replace_once, replace_whole
+from cline_cli.tools._opened import open_file, resolve_to_write
+from cline_cli.tools._results import Item, ItemError, count, one_line, to_single_output
+from cline_cli.tools._text import UTF_8, BinaryError, Encoding, decode, encode
+from cline_cli.tools._workplace import Workplace
+
+MAX_FILE_BYTES = 20_000_000
+_OLD = ("old_text", "old_string", "old_str", "oldText", "old", "search")
+_NEW = ("new_text", "new_string", "new_str", "newText", "new", "replace", "content", "file_text")
+_TOLERANT = "old_text matched only with whitespace ignored; the file's own whitespace was kept. What changed:\n"
+
+SPEC = ToolSpec(
+    name="editor",
+    description=(
+        "Change a text file. old_text, copied exactly as in the file, must be there once and becomes new_text. Without"
+        " old_text: makes the file, or replaces all of it; with insert_line: inserts new_text before that line."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {
+            "path": {"type": "string"},
+            "old_text": {"type": ["string", "null"]},
+            "new_text": {"type": "string"},
+            "insert_line": {"type": ["integer", "null"], "description": "1-based; last line + 1 appends"},
+        },
+        "required": ["path", "new_text"],
+        "additionalProperties": False,
+    },
+    effect="changes",
+)
+
+
+class _Change(NamedTuple):
+    old: str
+    """Empty for none."""
+    new: str
+    insert_line: int | None = None
+
+
+class _Original(NamedTuple):
+    """A file as it was read; without `status` there is none yet."""
+
+    text: str = ""
+    data: bytes = b""
+    encoding: Encoding = UTF_8
+    status: os.stat_result | None = None
+
+
+class _Changed(NamedTuple):
+    text: str
+    data: bytes
+    is_tolerant: bool
+    is_whole: bool
+
+
+class Editor:
+    spec = SPEC
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._confinement = workplace.confinement
+
+    def normalize(self, arguments: JsonObject) -> JsonObject:
+        path, changes = _read(arguments)
+        if len(changes) > 1:
+            return {"path": path, "edits": [{"old_text": change.old, "new_text": change.new} for change in changes]}
+        change = changes[0]
+        return {
+            "path": path,
+            **({"old_text": change.old} if change.old else {}),
+            "new_text": change.new,
+            **({"insert_line": change.insert_line} if change.insert_line is not None else {}),
+        }
+
+    def summary(self, arguments: JsonObject) -> str:
+        try:
+            return one_line(f"edit {_read(arguments)[0]}")
+        except ToolError:
+            return "edit a file"
+
+    async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
+        path, changes = _read(arguments)
+        try:
+            return to_single_output(self._edit(path, changes))
+        except ItemError as error:
+            return to_single_output(Item(path, error=str(error)))
+
+    def _edit(self, given: str, changes: tuple[_Change, ...]) -> Item:
+        """Raises ItemError."""
+        path = resolve_to_write(self._confinement, given)
+        original = _read_original(given, path)
+        changed = _apply(given, original, changes)
+        if changed.data == original.data and original.status:
+            raise ItemError("nothing would change: the file is like this already")
+        if original.text and not changed.text:
+            raise ItemError("this would leave nothing in the file; to delete it use run_commands with rm")
+        try:
+            write_confined(path, changed.data, expected=original.status)
+        except OSError as error:
+            raise ItemError(f"{given}: {error.strerror or error}") from error
+        return _describe(given, original, changed)
+
+
+def build(workplace: Workplace) -> Editor:
+    return Editor(workplace)
+
+
+def _read(arguments: JsonObject) -> tuple[str, tuple[_Change, ...]]:
+    """Return which file to change, and how.
+
+    Raises:
+        ToolError: it cannot be told what is meant.
+    """
+    path = inputs.text(inputs.first(arguments, "path", "file_path", "filePath", "file", "filename") or "", "path")
+    if not path:
+        raise ToolError('editor needs {"path": "src/a.py", "old_text": "...", "new_text": "..."}')
+    edits = inputs.items(arguments.get("edits"))
+    if edits:
+        return path, tuple(_read_replacement(inputs.unpack(edit)) for edit in edits)
+    new = inputs.first(arguments, *_NEW)
+    if new is None:
+        raise ToolError("editor needs new_text; an empty one deletes old_text")
+    old = inputs.text(inputs.first(arguments, *_OLD) or "", "old_text")
+    line = inputs.number(inputs.first(arguments, "insert_line", "insertLine"), "insert_line")
+    if old and line:
+        raise ToolError("give old_text, to replace it, or insert_line, to insert: not both")
+    return path, (_Change(old, inputs.text(new, "new_text"), None if old else line),)
+
+
+def _read_replacement(edit: JsonValue) -> _Change:
+    if not isinstance(edit, Mapping):
+        raise ToolError('each of edits is an object: {"old_text": "...", "new_text": "..."}')
+    old = inputs.text(inputs.first(edit, *_OLD) or "", "old_text")
+    if not old:
+        raise ToolError("each of edits needs an old_text that is not empty")
+    return _Change(old, inputs.text(inputs.first(edit, *_NEW) or "", "new_text"))
+
+
+def _read_original(given: str, path: Path) -> _Original:
+    """Return the file; one without `status` where there is none.
+
+    Raises:
+        ItemError: there is something that cannot be edited.
+    """
+    if not os.path.lexists(path):
+        return _Original()
+    descriptor = open_file(path, given)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > MAX_FILE_BYTES:
+            raise ItemError(f"{given} has {count(status.st_size, 'byte')}, too many to edit here: use run_commands")
+        try:
+            data = file.read(MAX_FILE_BYTES)
+            text, encoding = decode(data)
+        except OSError as error:
+            raise ItemError(f"{given}: {error.strerror}") from error
+        except BinaryError as error:
+            raise ItemError(f"{given} is {error} ({count(status.st_size, 'byte')}), not text to edit") from error
+    return _Original(text, data, encoding, status)
+
+
+def _apply(given: str, original: _Original, changes: tuple[_Change, ...]) -> _Changed:
+    """Raises ItemError."""
+    text, encoding = original.text, original.encoding
+    is_tolerant = is_whole = False
+    for number, change in enumerate(changes, 1):
+        try:
+            if change.old and not original.status:
+                raise ItemError(f"there is no file {given}: leave out old_text to make it")
+            if change.old and change.old == change.new:
+                raise ItemError("nothing would change: old_text and new_text are the same")
+            if change.old:
+                text, tolerantly = replace_once(text, change.old, change.new)
+                is_tolerant |= tolerantly
+            elif change.insert_line is not None and original.status:
+                text = insert_before(text, change.insert_line, change.new)
+            else:
+                is_whole, text = True, replace_whole(text, change.new)
+        except EditError as error:
+            raise ItemError(f"edit {number} of {len(changes)}: {error}" if len(changes) > 1 else str(error)) from error
+    try:
+        data = _encode(text, encoding, is_whole)
+    except UnicodeEncodeError as error:
+        character = error.object[error.start : error.start + 1]
+        name = encoding.label or "UTF-8"
+        raise ItemError(f"new_text holds {character!a}, which cannot be written in {name}, as the file is") from error
+    return _Changed(text, data, is_tolerant, is_whole)
+
+
+def _encode(text: str, encoding: Encoding, is_whole: bool) -> bytes:
+    """Raises UnicodeEncodeError."""
+    try:
+        return encode(text, encoding)
+    except UnicodeEncodeError:
+        if not is_whole:
+            raise
+    return encode(text, UTF_8)
+
+
+def _describe(given: str, original: _Original, changed: _Changed) -> Item:
+    if not original.status:
+        lines = count(len(to_lines(changed.text)), "line")
+        return Item(given, f"created, {lines}", display=f"created, +{len(to_lines(changed.text))}")
+    diff = compare(original.text, changed.text)
+    counted = f"+{diff.added} -{diff.removed}"
+    if changed.is_whole:
+        return Item(given, f"replaced as a whole:\n{diff.text}", display=f"replaced, {counted}")
+    if changed.is_tolerant:
+        return Item(given, f"{_TOLERANT}{diff.text}", display=f"{counted}, whitespace ignored")
+    return Item(given, diff.text, display=counted)

@@ -1,0 +1,93 @@
+"""Which paths the file tools may touch: those that really lie in the workspace, and by leave those outside.
+
+    given            really inside      really outside
+    relative         allowed            refused: `..` and symbolic links do not lead out
+    absolute         allowed            with leave (`-y`), unless it is written as a path into the workspace
+    in .git          may be read, is never written
+
+"Really" is the path with every symbolic link followed. It is opened link by link again (machine.files), so what is
+decided here holds when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class PathRefusedError(Exception):
+    """A path that may not be touched; the message says why, and what may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    workspace: Path
+    """A real path."""
+    home: Path | None = None
+    """What `~` stands for; None where there is no home."""
+    allows_outside: bool = False
+    """Whether an absolute path may lead out of the workspace."""
+    read_roots: tuple[Path, ...] = ()
+    """Real paths of folders outside that may be read all the same."""
+
+    def resolve_for_reading(self, given: str) -> Path:
+        """Return the real path of what may be read; whether there is anything is another question.
+
+        Raises:
+            PathRefusedError: it may not.
+        """
+        return self._resolve(given, self.read_roots)
+
+    def resolve_for_writing(self, given: str) -> Path:
+        """Return the real path of what may be written.
+
+        Raises:
+            PathRefusedError: it may not.
+        """
+        path = self._resolve(given, ())
+        inner = path.relative_to(self.workspace) if path.is_relative_to(self.workspace) else path
+        # Some file systems take .GIT for .git.
+        if any(name.casefold() == ".git" for name in inner.parts):
+            raise PathRefusedError(f"{given} lies in .git, which only git itself writes: use git commands")
+        return path
+
+    def shorten(self, path: Path) -> str:
+        """Return a path as the model should name it: relative where it lies in the workspace."""
+        return str(path.relative_to(self.workspace)) if path.is_relative_to(self.workspace) else str(path)
+
+    def _resolve(self, given: str, roots: tuple[Path, ...]) -> Path:
+        text = self._expand(given)
+        if not text:
+            raise PathRefusedError("the path is empty")
+        try:
+            real = Path(os.path.realpath(self.workspace / text))
+        except ValueError:  # a NUL, a lone surrogate
+            raise PathRefusedError(f"{given!r} is not a path") from None
+        if real.is_relative_to(self.workspace):
+            return real
+        # Path keeps `..`, so this is how the path is written, not where it leads.
+        if not text.startswith("/") or Path(text).is_relative_to(self.workspace):
+            raise PathRefusedError(
+                f"{given} leads out of the workspace {self.workspace} to {real}, by '..' or a symbolic link"
+            )
+        if self.allows_outside or any(real.is_relative_to(root) for root in roots):
+            return real
+        raise PathRefusedError(f"{given} is outside the workspace {self.workspace}: only paths in it are allowed here")
+
+    def _expand(self, given: str) -> str:
+        if self.home and (given == "~" or given.startswith("~/")):
+            return str(self.home) + given[1:]
+        return f"/{given.lstrip('/')}" if given.startswith("//") else given
+
+
+def confine(
+    workspace: Path, *, home: Path | None = None, allows_outside: bool = False, read_roots: tuple[Path, ...] = ()
+) -> Confinement:
+    """Return the confinement to a folder, which may be named by way of symbolic links."""
+    return Confinement(
+        workspace=Path(os.path.realpath(workspace)),
+        home=home,
+        allows_outside=allows_outside,
+        read_roots=tuple(Path(os.path.realpath(root)) for root in read_roots),
+    )
