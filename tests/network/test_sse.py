@@ -16,6 +16,7 @@ STREAMS = [
     pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", ["a"], id="late byte order mark"),
     pytest.param(b": hello\ndata: one\n: there\n\n:\n\n", ["one"], id="comments"),
     pytest.param(b"data: one\ndata: two\n\n", ["one\ntwo"], id="two lines of data"),
+    pytest.param(b"data: one\r\ndata: two\r\n\r\n", ["one\ntwo"], id="two lines of data, carriage returns"),
     pytest.param(b"data\ndata\n\ndata:\n\n", ["\n", ""], id="no colon and no value"),
     pytest.param(b"data:one\n\ndata:  two\n\n", ["one", " two"], id="one space is taken away"),
     pytest.param(b"event: x\nid: 7\nretry: 5\nodd\nDATA: no\n data: no\ndata: one\n\n", ["one"], id="other fields"),

@@ -294,6 +294,14 @@ def test_earlier_bytes_are_sent_again_when_the_history_grows() -> None:
         assert writer.write(request) == RequestWriter("cline").write(request)
 
 
+def test_message_is_serialized_once_when_it_is_sent_again() -> None:
+    writer = RequestWriter("cline")
+    message = user_text("first")
+    first = writer.write(Request("m", "", (message,)))
+    object.__setattr__(message, "parts", (TextPart("second"),))
+    assert writer.write(Request("m", "", (message,))) == first
+
+
 def test_other_messages_are_sent_when_the_history_was_replaced() -> None:
     writer = RequestWriter("cline")
     for text in ("a", "b", "c"):
