@@ -96,6 +96,8 @@ class Leftover(NamedTuple):
 class _Known:
     shells: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     """The commands that run now."""
+    killed: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Those that nobody could wait for: their own cancellation was cut short."""
     others: frozenset[tuple[int, int]] | None = None
     """The children this process had before the first command of the run: another room's, and none of ours to end."""
     pipes: set[Capture] = field(default_factory=set)
@@ -281,8 +283,9 @@ def _signal_name(number: int) -> str:
 
 def _forget(shell: subprocess.Popen[bytes], output: Capture) -> None:
     """Leave a command that is over, and whatever it left behind to itself until the run ends."""
-    shell.poll()
     del _known.shells[shell.pid]
+    if shell.poll() is None:
+        _known.killed.append(shell)
     if output.is_open:
         output.discard()
         _known.pipes = {pipe for pipe in _known.pipes if pipe.is_open} | {output}
@@ -322,6 +325,7 @@ def _reap() -> None:
 
     A zombie still answers `kill -0`, so a command that waits for a server's end would wait for ever.
     """
+    _known.killed = [shell for shell in _known.killed if shell.poll() is None]
     dead = _next_dead_child()
     if not dead or dead in _known.shells:  # _forget comes here again
         return
