@@ -27,6 +27,7 @@ from cline_cli.frontends.choose import choose_front_end
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.input import read_to_end
 from cline_cli.machine.output import Output
+from cline_cli.machine.process import kill_all
 from cline_cli.policy.decide import decide
 from cline_cli.text import one_line
 
@@ -93,6 +94,7 @@ def _stop(stop: asyncio.Future[ClineError], reason: ClineError) -> None:
     if not stop.done():
         stop.set_result(reason)
     elif isinstance(reason, InterruptedRunError):
+        kill_all()
         os._exit(reason.exit_code)
 
 

@@ -121,6 +121,16 @@ def test_a_signal_ends_a_run_in_a_retry_pause() -> None:
             end(process, signal.SIGINT)
 
 
+def test_a_second_signal_ends_a_run_at_once_with_its_children() -> None:
+    with FakeServer(calls(("run_commands", {"commands": [STUBBORN]}))) as server:
+        with started(server, "-y", "do it now") as process:
+            wait_until(lambda: all(Path(name).exists() and Path(name).read_text() for name in ("shell", "escaped")), "")
+            pids = [int(Path(name).read_text()) for name in ("shell", "escaped")]
+            process.send_signal(signal.SIGINT)
+            end(process, signal.SIGINT)
+    wait_until(lambda: not [pid for pid in pids if is_alive(pid)], "the end of the children")
+
+
 def test_a_deadline_ends_a_run() -> None:
     with FakeServer(hang()) as server, started(server, "-t", "0.5", "hi there") as process:
         _, stderr = process.communicate(timeout=30)
