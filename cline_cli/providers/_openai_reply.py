@@ -26,6 +26,7 @@ from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
 from cline_cli.errors import ServerError
 from cline_cli.network.http import CutOffError
 from cline_cli.network.sse import MAX_EVENT_BYTES, Decoder, EventTooLargeError
+from cline_cli.providers._openai_shortcut import TextShortcut
 
 MAX_REPLY_CHARACTERS = 16 * 1024 * 1024
 _STOP_REASONS: dict[str, StopReason] = {
@@ -66,7 +67,7 @@ class _Call:
 class ReplyReader:
     """Reads one reply of `provider`; `taken_ids` are those of the calls that the history already holds."""
 
-    def __init__(self, provider: str, taken_ids: Container[str] = ()) -> None:
+    def __init__(self, provider: str, taken_ids: Container[str] = (), *, shortcut: TextShortcut | None = None) -> None:
         self.is_done = False
         """The server said that there is nothing more to come."""
         self.is_finished = False
@@ -74,6 +75,7 @@ class ReplyReader:
         self._provider = provider
         self._taken_ids = taken_ids
         self._decoder = Decoder()
+        self._shortcut = shortcut or TextShortcut(_parse_only_text)
         self._text = io.StringIO()
         self._thinking = io.StringIO()
         self._details: list[dict[str, JsonValue]] = []
@@ -98,12 +100,15 @@ class ReplyReader:
             raise self._too_large(str(error)) from None
         deltas: list[ReplyDelta] = []
         for event in events:
+            text = self._shortcut.read(event)
             if self.is_done:
                 break
-            if event.strip() == "[DONE]":
+            if text:
+                self._add_text(text, deltas)
+            elif event.strip() == "[DONE]":
                 self.is_done = True
             elif event.strip():
-                self._read_chunk(self._parse(event), deltas)
+                self._read_event(event, deltas)
         return deltas
 
     def feed_whole(self, body: bytes) -> list[ReplyDelta]:
@@ -153,6 +158,13 @@ class ReplyReader:
             raise self._cut_off("holds an event that is no JSON object")
         return chunk
 
+    def _read_event(self, event: str, deltas: list[ReplyDelta]) -> None:
+        chunk = self._parse(event)
+        self._read_chunk(chunk, deltas)
+        text = _only_text_of(chunk)
+        if text:
+            self._shortcut.learn(event, text)
+
     def _read_chunk(self, chunk: JsonObject, deltas: list[ReplyDelta]) -> None:
         choice = _first_object(chunk.get("choices"))
         finish = choice.get("finish_reason")
@@ -161,8 +173,8 @@ class ReplyReader:
             raise ServerSaidError(said)
         model, usage = chunk.get("model"), chunk.get("usage")
         if isinstance(model, str):
-            self._model = model
-        if isinstance(usage, dict):
+            self._model = self._model or model
+        if usage and isinstance(usage, dict):
             self._usage = _to_usage(usage)
         delta = choice.get("delta")
         if isinstance(delta, dict):
@@ -181,11 +193,14 @@ class ReplyReader:
             self._add_detail(detail)
         text = _text_of(delta.get("content"))
         if text:
-            self._count(text)
-            self._text.write(text)
-            deltas.append(TextDelta(text))
+            self._add_text(text, deltas)
         for fragment in _objects(delta.get("tool_calls")):
             self._read_fragment(fragment, deltas)
+
+    def _add_text(self, text: str, deltas: list[ReplyDelta]) -> None:
+        self._count(text)
+        self._text.write(text)
+        deltas.append(TextDelta(text))
 
     def _add_detail(self, detail: JsonObject) -> None:
         """Keep a block of thinking as it has to be sent back: its pieces are joined, a later signature is added."""
@@ -266,6 +281,27 @@ class ReplyReader:
 
     def _too_large(self, why: str) -> ServerError:
         return ServerError(f"cannot use the reply of {self._provider}: {why}", "Try again, or another model")
+
+
+def _parse_only_text(event: str) -> str | None:
+    try:
+        chunk = json.loads(event)
+    except (ValueError, RecursionError):
+        return None
+    return _only_text_of(chunk) if isinstance(chunk, dict) else None
+
+
+def _only_text_of(chunk: JsonObject) -> str | None:
+    """Return the text of a chunk that does nothing but add it; that it names the model again is no matter."""
+    choice = _first_object(chunk.get("choices"))
+    delta = _object(choice.get("delta"))
+    others = ("reasoning", "reasoning_content", "reasoning_details", "tool_calls")
+    if chunk.get("error") or choice.get("error") or chunk.get("usage") or choice.get("finish_reason"):
+        return None
+    if any(delta.get(name) for name in others):
+        return None
+    text = delta.get("content")
+    return text if isinstance(text, str) and text else None
 
 
 def _to_usage(usage: JsonObject) -> Usage:
