@@ -19,6 +19,7 @@ from contextlib import suppress
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.tool import Tool
+from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, paint
 from cline_cli.machine.output import Output
 from cline_cli.text import sanitize, visible
 
@@ -28,7 +29,6 @@ ADDED = frozenset({"new_text", "new", "content"})
 """Arguments that are shown as what they are, whichever tool has them: command lines, and the two sides of a change."""
 HINT = "y: yes   Enter: no   or say why not: "
 ESCAPE = "\x1b"
-BOLD, DIM, RED, GREEN, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 STYLES = {"+ ": GREEN, "- ": RED}
 POLL_S = 0.05
 
@@ -98,12 +98,9 @@ def _mark(text: str, first: str, others: str) -> Iterator[str]:
 
 
 def _write_question(tool: Tool, arguments: JsonObject, *, is_styled: bool) -> str:
-    def paint(text: str, style: str) -> str:
-        return f"{style}{text}{PLAIN}" if is_styled and style else text
-
-    lines = [paint(f"Allow {visible(tool.spec.name)}?", BOLD)]
-    lines += [paint(f"  {line}", STYLES.get(line[:2], "")) for line in describe(arguments)]
-    return "\n".join([*lines, paint(HINT, DIM)])
+    lines = [(f"Allow {visible(tool.spec.name)}?", BOLD)]
+    lines += [(f"  {line}", STYLES.get(line[:2], "")) for line in describe(arguments)]
+    return "\n".join(paint(line, style if is_styled else "") for line, style in [*lines, (HINT, DIM)])
 
 
 async def _read_answer(terminal: int) -> str:
@@ -114,6 +111,7 @@ async def _read_answer(terminal: int) -> str:
     """
     before = termios.tcgetattr(terminal)
     termios.tcsetattr(terminal, termios.TCSANOW, _in_line_mode(before))
+    answer = ""
     try:
         # What was typed before the question stood there does not answer it.
         termios.tcflush(terminal, termios.TCIFLUSH)
@@ -121,13 +119,12 @@ async def _read_answer(terminal: int) -> str:
             await _wait_until_readable(terminal)
             with suppress(BlockingIOError):
                 answer = os.read(terminal, 4096).decode("utf-8", "replace")
-                break
-        if not answer.endswith("\n"):
-            termios.tcflush(terminal, termios.TCIFLUSH)
-            await Output(terminal).write(b"\n")
-        return answer
+                return answer
     finally:
-        with suppress(termios.error):
+        with suppress(OSError, termios.error):
+            if not answer.endswith("\n"):
+                termios.tcflush(terminal, termios.TCIFLUSH)
+                os.write(terminal, b"\n")
             termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 

@@ -1,7 +1,18 @@
-"""Which front end a run gets, from what surrounds the process and what was asked for."""
+"""Which front end a run gets, from what surrounds the process and what was asked for.
+
+    stdout is            no terminal             a terminal
+    -F plain             text                    text, streaming
+    -F rich              text                    live screen
+    neither              text                    live screen, but text, streaming, with NO_COLOR, TERM=dumb or no TERM
+
+Stdout that is no terminal never gets an escape byte, whatever is asked for. The live screen shows progress where the
+answer stands, so a stderr that goes elsewhere gets errors only. Where stdout goes elsewhere, stderr gets plain lines,
+even on a terminal: it may share that with a pager or another program of the pipeline.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cline_cli.environment import Environment
@@ -13,7 +24,21 @@ from cline_cli.machine.output import Output
 
 def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
     """Return the front end for this run."""
-    stdout, stderr = Output(environment.stdout), Output(environment.stderr)
-    if environment.is_stdout_terminal:
-        manner = replace(manner, streams=True)
-    return TextFrontEnd(stdout, stderr, manner, is_terminal=environment.is_stdout_terminal)
+    stdout = Output(environment.stdout)
+    if not environment.is_stdout_terminal:
+        return TextFrontEnd(stdout, Output(environment.stderr), manner)
+    is_live = _is_capable(environment.variables) if manner.output_format is None else manner.output_format == "rich"
+    if not is_live:
+        return TextFrontEnd(stdout, Output(environment.stderr), replace(manner, streams=True), is_terminal=True)
+    from cline_cli.frontends.console.front_end import ConsoleFrontEnd  # lazy: 10 ms that pipes do without
+    from cline_cli.frontends.console.screen import Screen, measure  # lazy: as above
+
+    return ConsoleFrontEnd(Screen(stdout, lambda: measure(environment.stdout, environment.variables)), manner)
+
+
+def _is_capable(variables: Mapping[str, str]) -> bool:
+    """Return whether the terminal is to be steered and coloured; FORCE_COLOR vouches for one without a name."""
+    name = variables.get("TERM", "")
+    if variables.get("NO_COLOR") or name == "dumb":
+        return False
+    return bool(name) or variables.get("FORCE_COLOR", "0") not in {"", "0"}

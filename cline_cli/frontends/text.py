@@ -28,7 +28,8 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.errors import DeniedError, LimitReachedError, ServerError
-from cline_cli.frontends._figures import describe_run, describe_usage, format_duration
+from cline_cli.frontends._figures import describe_run, format_duration
+from cline_cli.frontends._pace import Pace
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
 from cline_cli.text import Sanitizer, one_line, sanitize
@@ -47,8 +48,6 @@ class _Message:
     """What ended the text so far: written only when more text follows, since exactly one newline ends an answer."""
     is_out: bool = False
     """Some of it has been written."""
-    started_s: float = 0.0
-    first_delta_s: float | None = None
 
 
 class TextFrontEnd:
@@ -68,6 +67,7 @@ class TextFrontEnd:
         self._manner = manner
         self._is_terminal = is_terminal
         self._clock = clock
+        self._pace = Pace(clock)
         self._silence = _Silence(self._say, clock, sleep)
         self._streams = manner.streams
         """Whether the text of the current message is written as it comes."""
@@ -132,7 +132,8 @@ class TextFrontEnd:
                     self._silence.begin()
             case IterationStarted():
                 self._streams = self._manner.streams or not event.has_tools
-                self._message = _Message(started_s=self._clock())
+                self._pace.begin()
+                self._message = _Message()
             case ReplyDiscarded(cause):
                 await self._discard(cause)
             case Waiting(delay_s, cause):
@@ -145,8 +146,7 @@ class TextFrontEnd:
 
     async def _stream(self, text: str) -> None:
         message = self._message
-        if message.first_delta_s is None:
-            message.first_delta_s = self._clock()
+        self._pace.text_came()
         text = message.white_space + message.sanitizer.feed(text)
         body = text.rstrip()
         if body:
@@ -165,7 +165,7 @@ class TextFrontEnd:
                 raise ServerError("the reply broke off after part of it was printed", "Run it again")
             await self._end_line()
             await self._say(f"the reply broke off, and is asked for again: {one_line(cause, OUTCOME_CELLS)}")
-        self._message = _Message(started_s=self._clock())
+        self._message = _Message()
 
     async def _end_message(self, message: AssistantMessage) -> None:
         if self._message.is_out:
@@ -175,10 +175,7 @@ class TextFrontEnd:
                 self._told_impure = True
                 await self._say("--stream: what the model says between its calls is on standard output too")
         if self._manner.is_verbose:
-            started_s, first_s = self._message.started_s, self._message.first_delta_s
-            first = f", first text after {format_duration(first_s - started_s)}" if first_s is not None else ""
-            took = format_duration(self._clock() - started_s)
-            await self._say(f"[message] {took}{first}, {describe_usage(message.usage)}")
+            await self._say(self._pace.describe(message.usage))
 
     async def _end_line(self) -> None:
         """End the text that is out with exactly one newline."""

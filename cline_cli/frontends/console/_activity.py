@@ -1,0 +1,168 @@
+"""What goes on besides text: the status line while it does, and a card for each call that is done. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cline_cli.agent.events import ToolFinished, ToolStarted
+from cline_cli.frontends._figures import format_duration
+from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
+from cline_cli.frontends.console.screen import Line
+from cline_cli.text import Sanitizer, display_width, one_line
+
+SHOWN_AFTER_S = 0.4
+"""What is over sooner is not worth a flicker."""
+PAUSE_S = 2.0
+"""When text has not grown for so long, it is said that the model is waited for."""
+OUTPUT_LINES, LIVE_OUTPUT_LINES = 5, 3
+MAX_LINE = 1000
+
+
+@dataclass(slots=True)
+class _Running:
+    summary: str
+    since_s: float
+    sanitizer: Sanitizer = field(default_factory=Sanitizer)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=OUTPUT_LINES))
+    """The last whole lines of its output that are not blank."""
+    count: int = 0
+    open_line: str = ""
+
+    def add(self, text: str) -> None:
+        *whole, rest = (self.open_line + self.sanitizer.feed(text)).split("\n")
+        filled = [line for line in whole if line.strip()]
+        self.count += len(filled)
+        self.lines.extend(line[:MAX_LINE] for line in filled[-OUTPUT_LINES:])
+        self.open_line = rest[:MAX_LINE]
+
+    def end(self) -> None:
+        self.add(self.sanitizer.close() + "\n")
+
+
+class Activity:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._label = ""
+        """What is waited for while no call runs; empty while nothing is."""
+        self._since_s = self._shown_from_s = 0.0
+        self._until_s: float | None = None
+        """When a pause of known length is over."""
+        self._detail = ""
+        self._running: dict[str, _Running] = {}
+
+    def wait(self, label: str, *, detail: str = "", delay_s: float = 0) -> None:
+        """Say what is waited for from now on; the time goes on counting where it is the same as before."""
+        if label != self._label:
+            self._label, self._since_s = label, self._clock()
+            self._shown_from_s = self._since_s + SHOWN_AFTER_S
+        self._detail = detail
+        self._until_s = self._clock() + delay_s if delay_s else None
+
+    def text_came(self) -> None:
+        """The text itself shows what goes on; only when it pauses there is something to say."""
+        self._label, self._since_s = "waiting for model", self._clock()
+        self._shown_from_s = self._since_s + PAUSE_S
+        self._detail, self._until_s = "", None
+
+    def rest(self) -> None:
+        """Nothing is waited for."""
+        self._label = ""
+
+    def start(self, event: ToolStarted) -> None:
+        self._running[event.call.id] = _Running(event.summary, self._clock())
+
+    def report(self, call_id: str, text: str) -> None:
+        if running := self._running.get(call_id):
+            running.add(text)
+
+    def finish(self, event: ToolFinished, columns: int) -> list[Line]:
+        """Return the card of a call: a line, or for a command with output its last lines too."""
+        running = self._running.pop(event.call.id, None)
+        title, outcome, style = _title(event.summary, columns), *_describe_outcome(event)
+        output: list[Line] = []
+        if running and not event.denied and event.summary.startswith("$ "):
+            running.end()
+            output = _output(running, columns, OUTPUT_LINES)
+        if output or title.cells + 2 + display_width(outcome) > columns:
+            return [title, *output, _indented(outcome, style, columns)]
+        return [_join(title, outcome, style)]
+
+    def status(self, columns: int) -> list[Line]:
+        """Return the lines that say what goes on; none where there is nothing to say."""
+        now_s = self._clock()
+        if self._running:
+            running = next(iter(self._running.values()))
+            elapsed_s = now_s - running.since_s
+            if elapsed_s < SHOWN_AFTER_S:
+                return []
+            others = f", {len(self._running) - 1} more" if len(self._running) > 1 else ""
+            elapsed = _seconds(elapsed_s) + others
+            title = _title(running.summary, columns - len(elapsed) - 2)
+            return [_join(title, elapsed, DIM), *_output(running, columns, LIVE_OUTPUT_LINES)]
+        if not self._label or now_s < self._shown_from_s:
+            return []
+        if self._until_s is not None and self._until_s > now_s:
+            text = f"{self._label}, again in {_seconds(self._until_s - now_s + 1)}"
+        else:
+            text = f"{self._label}, {_seconds(now_s - self._since_s)}"
+        head = one_line(text, columns)
+        room = columns - display_width(head) - 2
+        detail = f"  {_end_of(self._detail, room)}" if self._detail and room > 8 else ""
+        return [_line(head + detail, DIM)]
+
+
+def _describe_outcome(event: ToolFinished) -> tuple[str, str]:
+    """Return how a call ended, and the style to say it in."""
+    text = one_line(event.output.display) or ("failed" if event.output.is_error else "ok")
+    if event.denied:
+        return f"denied: {text}", YELLOW
+    took = f", {format_duration(event.duration_s)}" if event.duration_s >= 1 else ""
+    return text + took, RED if event.output.is_error else DIM
+
+
+def _title(summary: str, columns: int) -> Line:
+    text = one_line(summary, columns)
+    mark, rest = (text[:2], text[2:]) if text.startswith("$ ") else ("", text)
+    return Line(paint(mark, GREEN) + paint(rest, BOLD), display_width(text))
+
+
+def _join(title: Line, text: str, style: str) -> Line:
+    """Return `$ pytest -q  exit 1`."""
+    return Line(f"{title.text}  {paint(text, style)}", title.cells + 2 + display_width(text))
+
+
+def _output(running: _Running, columns: int, most: int) -> list[Line]:
+    lines = [*running.lines, *([running.open_line] if running.open_line.strip() else [])][-most:]
+    hidden = running.count + bool(running.open_line.strip()) - len(lines)
+    start = [_indented(f"… {hidden} more lines" if hidden > 1 else "… 1 more line", DIM, columns)] if hidden > 0 else []
+    return start + [_indented(line, DIM, columns) for line in lines]
+
+
+def _indented(text: str, style: str, columns: int) -> Line:
+    line = _line(_cut_output(text, columns - 2), style)
+    return Line(f"  {line.text}", line.cells + 2)
+
+
+def _cut_output(text: str, columns: int) -> str:
+    """Return a line of output with its own indentation."""
+    flat = text.expandtabs(4).rstrip()
+    spaces = flat[: len(flat) - len(flat.lstrip())]
+    return spaces[: columns // 2] + one_line(flat, columns - len(spaces[: columns // 2]))
+
+
+def _line(text: str, style: str) -> Line:
+    return Line(paint(text, style), display_width(text))
+
+
+def _end_of(text: str, columns: int) -> str:
+    """Return the last words of a text that has no end yet."""
+    line = one_line(text[-4 * columns :])
+    while display_width(line) > columns:
+        line = line[max(1, (len(line) - columns) // 2) :]
+    return line
+
+
+def _seconds(duration_s: float) -> str:
+    return format_duration(int(duration_s))

@@ -1,0 +1,257 @@
+"""The live screen: text becomes Markdown as it comes, calls become cards, and one status line says what goes on.
+
+`show` takes what happens and prints what is final; a painter of its own draws what is live, at most ten times a second,
+so that a fast model or a slow terminal costs frames and not time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.events import (
+    Event,
+    IterationStarted,
+    MessageFinished,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
+from cline_cli.agent.messages import JsonObject
+from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
+from cline_cli.agent.tool import Tool
+from cline_cli.errors import DeniedError, LimitReachedError
+from cline_cli.frontends._ask import ask
+from cline_cli.frontends._figures import describe_run
+from cline_cli.frontends._pace import Pace
+from cline_cli.frontends._style import DIM, paint
+from cline_cli.frontends.console._activity import Activity
+from cline_cli.frontends.console._answer import Answer, load
+from cline_cli.frontends.console.screen import BLANK, Line, Screen
+from cline_cli.frontends.manner import Manner
+from cline_cli.text import display_width, one_line, sanitize
+
+FRAME_S = 0.1
+TICK_S = 0.25
+"""How often the status line is looked at while nothing comes."""
+PRELOAD_AFTER_S = 0.02
+"""rich is imported when the request is on its way, and before the reply is there."""
+CLOSE_S = 0.5
+"""How long a terminal that takes nothing may hold the end of a run."""
+
+Kind = Literal["text", "card"]
+
+
+async def _ask_in_colour(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    return await ask(tool, arguments, is_styled=True)
+
+
+class ConsoleFrontEnd:
+    def __init__(
+        self,
+        screen: Screen,
+        manner: Manner,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        question: Callable[[Tool, JsonObject], Awaitable[Allow | Deny]] = _ask_in_colour,
+    ) -> None:
+        self._screen = screen
+        self._manner = manner
+        self._question = question
+        self._answer = Answer()
+        self._activity = Activity(clock)
+        self._pace = Pace(clock)
+        self._thoughts: list[str] = []
+        self._streamed: str | None = None
+        """The last message that is on the screen whole."""
+        self._before: Kind | None = None
+        """What was printed last."""
+        self._drawing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._painter: asyncio.Task[None] | None = None
+
+    async def show(self, event: Event) -> None:
+        """Show one event; what is final has been written when it returns.
+
+        Raises:
+            OSError: the terminal is gone.
+        """
+        if self._painter and self._painter.done():
+            self._painter.result()
+        match event:
+            case TextDelta(text):
+                if self._thoughts:
+                    await self._end_thinking()
+                self._pace.text_came()
+                self._answer.feed(text)
+                self._activity.text_came()
+            case ThinkingDelta(text):
+                self._thoughts.append(text)
+                self._activity.wait("thinking", detail="".join(self._thoughts[-50:]))
+            case ToolCallDelta(name):
+                self._activity.wait(f"calling {one_line(name, 40)}")
+            case ToolStarted():
+                self._activity.start(event)
+            case ToolProgress(call_id, text):
+                self._activity.report(call_id, text)
+            case ToolFinished():
+                await self.draw(cards=self._activity.finish(event, self._columns))
+            case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
+                await self._show_request(event)
+            case RunFinished():
+                await self._finish(event)
+            case _:
+                assert_never(event)
+        self._changed.set()
+
+    async def note(self, text: str) -> None:
+        """Tell the person something that is neither progress nor an error."""
+        line = one_line(text)
+        await self.draw(cards=[Line(paint(line, DIM), display_width(line))])
+
+    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        """Put the question of a tool call to the person at the terminal; what is live makes room for it."""
+        await self.draw()
+        async with self._drawing:
+            await self._screen.show([BLANK] if self._before else [])
+            try:
+                return await self._question(tool, arguments)
+            finally:
+                self._before = "text"
+
+    async def close(self) -> None:
+        """Take the live lines down. A terminal that takes nothing is left as it is after CLOSE_S."""
+        await self._stop_painting()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S), self._drawing:
+                await self._screen.show()
+
+    @property
+    def _columns(self) -> int:
+        """How wide lines may be: one cell less than the terminal, since a full row wraps in its own way everywhere."""
+        return self._screen.size.columns - 1
+
+    async def _show_request(
+        self, event: RunStarted | IterationStarted | Waiting | ReplyDiscarded | MessageFinished
+    ) -> None:
+        """Show what concerns one request to the model."""
+        match event:
+            case RunStarted(model):
+                if self._painter is None:
+                    self._painter = asyncio.create_task(self._paint())
+                if self._manner.is_verbose:
+                    await self.note(f"[model] provider={self._manner.provider} model={model}")
+            case IterationStarted():
+                await self._begin_message()
+            case Waiting(delay_s, cause):
+                self._activity.wait(cause, delay_s=delay_s)
+            case ReplyDiscarded(cause):
+                if self._answer.has_shown:
+                    await self.note(f"the reply broke off, and is asked for again: {cause}")
+                await self._begin_message()
+            case MessageFinished(message):
+                await self._end_thinking()
+                self._activity.rest()
+                self._answer.close()
+                await self.draw()
+                self._streamed = message.text
+                if self._manner.is_verbose:
+                    await self.note(self._pace.describe(message.usage))
+
+    async def _begin_message(self) -> None:
+        async with self._drawing:
+            self._answer = Answer()
+        self._thoughts.clear()
+        self._pace.begin()
+        self._activity.wait("waiting for model")
+
+    async def _end_thinking(self) -> None:
+        """Forget the thoughts, or print them where everything is told."""
+        text = sanitize("".join(self._thoughts)).strip()
+        self._thoughts.clear()
+        if text and self._manner.is_verbose:
+            await self.draw(
+                cards=[Line(paint(line, DIM), display_width(line)) for line in text.expandtabs(4).split("\n")]
+            )
+
+    async def _finish(self, run: RunFinished) -> None:
+        await self._stop_painting()
+        self._activity.rest()
+        self._answer.close()
+        await self.draw()
+        is_answered = run.error is None or isinstance(run.error, DeniedError | LimitReachedError)
+        if is_answered and run.text != self._streamed:
+            self._answer = Answer()
+            self._answer.feed(run.text)
+            self._answer.close()
+            await self.draw()
+        if run.tool_calls:
+            await self.note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
+
+    async def _paint(self) -> None:
+        """Draw what is live whenever it has changed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PRELOAD_AFTER_S):
+                await self._changed.wait()
+        await self.draw()
+        load()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self.draw()
+            await asyncio.sleep(FRAME_S)
+
+    async def _stop_painting(self) -> None:
+        """End the painter; not in the midst of a frame, where the terminal takes it."""
+        painter, self._painter = self._painter, None
+        if painter is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S), self._drawing:
+                painter.cancel()
+        painter.cancel()
+        await asyncio.wait({painter})
+        if not painter.cancelled():
+            painter.exception()
+
+    async def draw(self, cards: Sequence[Line] = ()) -> None:
+        """Print the blocks that are finished, then the cards, and draw what is live below."""
+        async with self._drawing:
+            answer, columns = self._answer, self._columns
+            blocks = await answer.render_finished(columns)
+            printed = Column(self._before)
+            for block in blocks:
+                printed.add("text", block)
+            printed.add("card", [] if self._manner.is_quiet else cards)
+            live = Column(printed.before)
+            live.add("text", answer.look(columns, self._screen.size.rows - 3))
+            live.add("card", [] if self._manner.is_quiet else self._activity.status(columns))
+            await self._screen.show(printed.lines, live.lines)
+            answer.drop(len(blocks))
+            self._before = printed.before
+
+
+@dataclass(slots=True)
+class Column:
+    """Lines in which a blank one parts what does not belong together."""
+
+    before: Kind | None
+    """What stands above."""
+    lines: list[Line] = field(default_factory=list)
+
+    def add(self, kind: Kind, lines: Sequence[Line]) -> None:
+        if not lines:
+            return
+        if self.before is not None and (kind == "text" or self.before != kind):
+            self.lines.append(BLANK)
+        self.lines += lines
+        self.before = kind

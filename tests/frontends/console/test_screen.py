@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import termios
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cline_cli.frontends.console.screen import Line, Screen, Size, measure
+from cline_cli.machine.output import Output
+from tests.frontends.emulator import Emulator
+
+
+class Recorder(Output):
+    """An output that a terminal of the tests shows."""
+
+    def __init__(self, columns: int = 40, rows: int = 10) -> None:
+        super().__init__(None)
+        self.terminal = Emulator(columns, rows)
+        self.writes: list[str] = []
+        self.is_stuck = False
+
+    async def write(self, data: bytes) -> None:
+        text = data.decode()
+        if self.is_stuck:
+            self.terminal.feed(text[:1])
+            await asyncio.Event().wait()
+        self.writes.append(text)
+        self.terminal.feed(text)
+
+
+def line(text: str) -> Line:
+    return Line(text, len(text))
+
+
+def lines(*texts: str) -> list[Line]:
+    return [line(text) for text in texts]
+
+
+WORDS = st.lists(st.text(st.sampled_from("abc "), max_size=38), max_size=14)
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=8))
+def test_what_was_printed_stays_and_what_was_live_goes(frames: list[tuple[list[str], list[str]]]) -> None:
+    output = Recorder()
+    screen = Screen(output, lambda: Size(40, 10))
+
+    async def main() -> None:
+        for printed, live in frames:
+            await screen.show(lines(*printed), lines(*live))
+            shown = [text.rstrip() for texts, _ in frames[: frames.index((printed, live)) + 1] for text in texts]
+            assert output.terminal.text[: len(shown)] == shown
+        await screen.show()
+
+    asyncio.run(main())
+    assert output.terminal.text == [text.rstrip() for printed, _ in frames for text in printed] + [""]
+
+
+def show(screen: Screen, *frames: tuple[list[Line], list[Line]]) -> None:
+    async def main() -> None:
+        for printed, live in frames:
+            await screen.show(printed, live)
+
+    asyncio.run(main())
+
+
+def test_only_the_last_lines_are_live_when_they_are_more_than_the_screen() -> None:
+    output = Recorder(rows=5)
+    show(Screen(output, lambda: Size(40, 5)), ([], lines(*"abcdefgh")))
+    assert output.terminal.text == ["e", "f", "g", "h"]
+
+
+def test_a_line_is_not_live_when_it_would_wrap() -> None:
+    output = Recorder()
+    show(Screen(output, lambda: Size(40, 10)), ([], lines("short", "x" * 40)))
+    assert output.terminal.text == ["short"]
+
+
+def test_a_line_printed_for_good_may_wrap() -> None:
+    output = Recorder()
+    show(Screen(output, lambda: Size(40, 10)), ([], lines("live", "live")), (lines("x" * 100), lines("live")), ([], []))
+    assert output.terminal.text == ["x" * 40, "x" * 40, "x" * 20, ""]
+
+
+@pytest.mark.parametrize("size", [Size(19, 24), Size(80, 3), Size(1, 1)])
+def test_nothing_is_live_when_the_terminal_is_tiny(size: Size) -> None:
+    output = Recorder(size.columns, size.rows)
+    show(Screen(output, lambda: size), (lines("done"), lines("live")))
+    assert "".join(output.writes) == "done\n"
+
+
+def test_nothing_is_written_when_nothing_has_changed() -> None:
+    output = Recorder()
+    show(Screen(output, lambda: Size(40, 10)), ([], []), ([], lines("a")), ([], lines("a")), ([], []), ([], []))
+    assert len(output.writes) == 2
+
+
+def test_wrapped_live_lines_are_taken_away_when_the_terminal_became_narrower() -> None:
+    output = Recorder(40, 10)
+    size = Size(40, 10)
+    screen = Screen(output, lambda: size)
+    show(screen, (lines("done"), lines("x" * 30, "y" * 30)))
+    output.terminal = Emulator(25, 10)
+    output.terminal.feed("done\n" + "x" * 30 + "\n" + "y" * 30)
+    size = Size(25, 10)
+    show(screen, ([], lines("live")))
+    assert output.terminal.text == ["done", "live"]
+
+
+def test_the_next_lines_begin_anew_when_a_write_was_cut_short() -> None:
+    output = Recorder()
+    screen = Screen(output, lambda: Size(40, 10))
+
+    async def main() -> None:
+        output.is_stuck = True
+        task = asyncio.create_task(screen.show(lines("whole")))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        output.is_stuck = False
+        await screen.show(lines("whole"))
+
+    asyncio.run(main())
+    assert output.terminal.text == ["w", "whole", ""]
+
+
+@pytest.fixture
+def terminal() -> Iterator[int]:
+    descriptors = pty.openpty()
+    yield descriptors[1]
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("real", "variables", "size"),
+    [
+        ((24, 80), {}, Size(80, 24)),
+        ((24, 80), {"COLUMNS": "60"}, Size(60, 24)),
+        ((24, 80), {"COLUMNS": "200"}, Size(80, 24)),
+        ((24, 80), {"COLUMNS": "0"}, Size(80, 24)),
+        ((24, 80), {"COLUMNS": "wide"}, Size(80, 24)),
+        ((0, 0), {}, Size(80, 24)),
+        ((0, 0), {"COLUMNS": "100"}, Size(100, 24)),
+    ],
+)
+def test_the_size_is_the_terminals_and_never_wider_than_wanted(
+    terminal: int, real: tuple[int, int], variables: dict[str, str], size: Size
+) -> None:
+    termios.tcsetwinsize(terminal, real)
+    assert measure(terminal, variables) == size
+
+
+def test_a_size_is_assumed_when_there_is_no_terminal() -> None:
+    assert measure(None, {}) == Size(80, 24)
