@@ -7,7 +7,6 @@ What a server says is untrusted, and may echo the key: it becomes one clean line
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -55,19 +54,18 @@ _STATUS_OF_CODE: Mapping[str, int] = {
     "overloaded": 529,
     "overloaded_error": 529,
 }
-_TOO_LONG = re.compile(
-    r"context[ _](length|window|size)|maximum (context|prompt)|(prompt|input|request) is too (long|large)"
-    r"|too many (input )?tokens|reduce the length",
-    re.IGNORECASE,
+# Texts, compiled when they are first needed: most runs are never refused.
+_TOO_LONG = (
+    r"(?i)context[ _](length|window|size)|maximum (context|prompt)|(prompt|input|request) is too (long|large)"
+    r"|too many (input )?tokens|reduce the length"
 )
-_NO_SUCH_MODEL = re.compile(
-    r"not a valid model|model_not_found|(invalid|unknown|unsupported) model|no such model"
-    r"|model \S{1,100} (is not|was not|not|does not) (found|exist|available|supported)",
-    re.IGNORECASE,
+_NO_SUCH_MODEL = (
+    r"(?i)not a valid model|model_not_found|(invalid|unknown|unsupported) model|no such model"
+    r"|model \S{1,100} (is not|was not|not|does not) (found|exist|available|supported)"
 )
-_FILTERED = re.compile(r"content[_ ](filter|policy)|moderation|flagged", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")
+_FILTERED = r"(?i)content[_ ](filter|policy)|moderation|flagged"
+_TITLE = r"(?i)<title[^<>]*>([^<]+)"
+_TAG = r"<[^<>]*>"
 
 
 class Complaint(NamedTuple):
@@ -136,7 +134,7 @@ def to_error(complaint: Complaint, endpoint: Endpoint, model: str) -> ProviderEr
         left = f"; the balance is {complaint.balance}" if complaint.balance else ""
         where = "at https://app.cline.bot" if who == "cline" else "to that account"
         error = NoCreditError(f"{who} has no credit left for this{says}{left}", f"Add credits {where}")
-    elif status == 413 or (status in {0, 400, 422} and _TOO_LONG.search(f"{code} {complaint.words}")):
+    elif status == 413 or (status in {0, 400, 422} and re.search(_TOO_LONG, f"{code} {complaint.words}")):
         error = ContextWindowError(f"the conversation is too long for {model}{says}", "Begin a new one, or send less")
     elif _is_about_model(complaint):
         error = UnknownModelError(f"{who} does not serve {one_line(model, 100)}{says}", "Give another model with -m")
@@ -157,14 +155,14 @@ def to_error(complaint: Complaint, endpoint: Endpoint, model: str) -> ProviderEr
 
 def _is_filtered(complaint: Complaint) -> bool:
     if complaint.status == 403:
-        return bool(_FILTERED.search(f"{complaint.code} {complaint.words}"))
-    return complaint.status in {0, 400, 422} and bool(_FILTERED.search(complaint.code))
+        return bool(re.search(_FILTERED, f"{complaint.code} {complaint.words}"))
+    return complaint.status in {0, 400, 422} and bool(re.search(_FILTERED, complaint.code))
 
 
 def _is_about_model(complaint: Complaint) -> bool:
     if complaint.status == 404:
         return "model" in f"{complaint.code} {complaint.words}".lower()
-    return complaint.status == 400 and bool(_NO_SUCH_MODEL.search(f"{complaint.code} {complaint.words}"))
+    return complaint.status == 400 and bool(re.search(_NO_SUCH_MODEL, f"{complaint.code} {complaint.words}"))
 
 
 def _describe_key(endpoint: Endpoint) -> str:
@@ -194,8 +192,10 @@ def _to_text(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     if "\0" in text or text.count("\ufffd") > len(text) // 10:
         return f"{len(body)} bytes that are no text"
-    title = _TITLE.search(text)
-    return html.unescape(title[1] if title else _TAG.sub(" ", text))
+    import html  # lazy: 1 ms of entities, and only proxies answer with pages
+
+    title = re.search(_TITLE, text)
+    return html.unescape(title[1] if title else re.sub(_TAG, " ", text))
 
 
 def _clean(text: str, key: str) -> str:

@@ -70,8 +70,10 @@ class RequestWriter:
             **_effort_options(request.effort, is_gateway=self._is_gateway),
             **({"cache_control": {"type": "ephemeral"}} if is_cached else {}),
         }
-        model = _dump({"model": request.model})
-        return b'%b,"messages":[%b],%b' % (model[:-1], b",".join(messages), _dump(options)[1:])
+        # joined once: a long history is megabytes, and each copy of them counts
+        messages[0] = b'{"model":%b,"messages":[%b' % (_dump(request.model), messages[0])
+        messages[-1] += b"]," + _dump(options)[1:]
+        return b",".join(messages)
 
     def _write_messages(self, messages: Sequence[Message]) -> Iterator[bytes]:
         """Yield every message, and after the results of a reply's calls one of the user's with the images in them."""
