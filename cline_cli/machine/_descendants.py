@@ -16,7 +16,8 @@ from typing import NamedTuple
 PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
 """From <linux/prctl.h>."""
-_MAX_COMMAND_BYTES = 200
+MAX_COMMAND_BYTES = 200
+"""Of a command line that is shown."""
 
 
 class Process(NamedTuple):
@@ -111,7 +112,7 @@ def describe(process: Process, proc: Path = PROC) -> str:
     """Return the command line of a process, shortened; empty where it cannot be read. Untrusted text."""
     try:
         with Path(proc, str(process.pid), "cmdline").open("rb") as file:
-            words = file.read(_MAX_COMMAND_BYTES)
+            words = file.read(MAX_COMMAND_BYTES)
     except OSError:
         return ""
     return words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")

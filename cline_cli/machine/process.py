@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from cline_cli.machine._capture import Capture
 from cline_cli.machine._descendants import (
+    MAX_COMMAND_BYTES,
     PROC,
     Process,
     become_reaper,
@@ -102,8 +104,8 @@ class _Known:
     """The children this process had before the first command of the run: another room's, and none of ours to end."""
     pipes: set[Capture] = field(default_factory=set)
     """What leftovers still write into."""
-    groups: set[int] = field(default_factory=set)
-    """Where there is no /proc: the process groups that outlived their shells."""
+    groups: dict[int, str] = field(default_factory=dict)
+    """Where there is no /proc: the process groups that outlived their shells, and what these ran."""
 
 
 _known = _Known()
@@ -146,13 +148,14 @@ async def run_process(command: Command, on_output: Callable[[bytes], None] | Non
             await _end_tree(shell, _CANCEL_GRACE_S)
         raise
     finally:
-        _forget(shell, output)
+        _forget(shell, command, output)
 
 
 def list_leftovers() -> tuple[Leftover, ...]:
     """Return the living processes that commands of this run have left behind."""
-    found = sorted(_find_leftovers(), key=lambda process: process.pid)
-    return tuple(Leftover(process.pid, describe(process)) for process in found)
+    found = {process.pid: describe(process) for process in _find_leftovers()}
+    found.update((group, command) for group, command in _known.groups.items() if has_members(group))
+    return tuple(Leftover(pid, command) for pid, command in sorted(found.items()))
 
 
 async def end_leftovers(grace_s: float = 0.3) -> tuple[Leftover, ...]:
@@ -162,7 +165,7 @@ async def end_leftovers(grace_s: float = 0.3) -> tuple[Leftover, ...]:
     """
     ended = list_leftovers()
     try:
-        if ended or _known.groups:
+        if ended:
             await end(_find_leftovers, _known.groups, grace_s)
     finally:
         for pipe in _known.pipes:
@@ -281,7 +284,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _forget(shell: subprocess.Popen[bytes], output: Capture) -> None:
+def _forget(shell: subprocess.Popen[bytes], command: Command, output: Capture) -> None:
     """Leave a command that is over, and whatever it left behind to itself until the run ends."""
     del _known.shells[shell.pid]
     if shell.poll() is None:
@@ -290,7 +293,7 @@ def _forget(shell: subprocess.Popen[bytes], output: Capture) -> None:
         output.discard()
         _known.pipes = {pipe for pipe in _known.pipes if pipe.is_open} | {output}
     if not PROC.is_dir() and has_members(shell.pid):
-        _known.groups.add(shell.pid)
+        _known.groups[shell.pid] = shlex.join(command.argv)[:MAX_COMMAND_BYTES]
     _reap()
 
 
