@@ -98,7 +98,7 @@ def test_leaving_ends_everything_when_a_client_is_kept_waiting(turn: Turn) -> No
     with FakeServer(turn) as server, client(server) as connection:
         connection.request("POST", PATH, json.dumps({"model": "m", "messages": [USER]}))
         while not server.requests:
-            pass
+            time.sleep(0.01)
 
 
 def test_requests_are_recorded_when_they_come() -> None:
