@@ -2,7 +2,7 @@
 
 Nothing else imports httpx, and no exception of httpx leaves this module: it raises the errors of `errors.py` and the
 two below, which mean "worth another try". No message here is made from a header or a body that was sent, so that no key
-can be in one. Redirects are not followed: the key would go along.
+can be in one. Redirects are followed only where nothing but an address is sent: a key would go along.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from cline_cli.errors import ProviderError, ServerError, UnreachableError
@@ -41,10 +41,12 @@ class CutOffError(ServerError):
 
 
 class Response:
-    """An answer whose body is still to come; made by `Network.post`, and of use inside its block."""
+    """An answer whose body is still to come; made by `Network.post` and `get`, and of use inside their blocks."""
 
-    def __init__(self, response: httpx.Response, explain: Callable[[Exception], ProviderError]) -> None:
+    def __init__(self, response: httpx.Response, place: str, explain: Callable[[Exception], ProviderError]) -> None:
         self.status = response.status_code
+        self.place = place
+        """Who was asked, for messages: "host:port"."""
         self.headers: Mapping[str, str] = dict(response.headers.items())
         """Names in lower case."""
         self._chunks = response.aiter_bytes()
@@ -105,18 +107,36 @@ class Network:
             NoConnectionError, CutOffError: worth another try.
             UnreachableError, ServerError, ProviderError: not worth one.
         """
+        async with self._exchange("POST", url, headers, body) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response, None]:
+        """Ask for what is public, follow redirects, and give the answer; `headers` go along and hold no secret.
+
+        Raises:
+            NoConnectionError, CutOffError, UnreachableError, ServerError, ProviderError: as for `post`.
+        """
+        async with self._exchange("GET", url, headers, None) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def _exchange(
+        self, method: Literal["GET", "POST"], url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> AsyncGenerator[Response, None]:
         place = _place_of(url)
         started = asyncio.get_running_loop().time()
+        follows = method == "GET"
         try:
-            client = self._client_for(url)
-            request = client.build_request("POST", url, headers=headers, content=body)
-            answer = await client.send(request, stream=True)
+            client = self._client_for(is_secure=follows or url.lower().startswith("https:"))
+            request = client.build_request(method, url, headers=headers, content=body)
+            answer = await client.send(request, stream=True, follow_redirects=follows)
         except _failures() as error:
             is_quick = asyncio.get_running_loop().time() - started < QUICK_S
             raise self._explain(error, place, is_quick=is_quick) from None
-        response = Response(answer, lambda error: self._explain(error, place, is_quick=False))
+        response = Response(answer, place, lambda error: self._explain(error, place, is_quick=False))
         try:
-            if answer.is_redirect:
+            if answer.has_redirect_location:
                 raise _redirected(place, answer.headers["location"])
             yield response
         finally:
@@ -128,11 +148,10 @@ class Network:
         while self._clients:
             await self._clients.popitem()[1].aclose()
 
-    def _client_for(self, url: str) -> httpx.AsyncClient:
+    def _client_for(self, *, is_secure: bool) -> httpx.AsyncClient:
         """Return the client for a scheme: only that for https pays for reading certificates (20 ms)."""
         import httpx  # lazy: 60 ms, and a run on an embedded model needs no network
 
-        is_secure = url.lower().startswith("https:")
         client = self._clients.get("https" if is_secure else "http")
         if client is None:
             trust = _trust(self._variables) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -156,6 +175,8 @@ class Network:
             return self._unreachable(error, place, is_quick=is_quick)
         if isinstance(error, httpx.TimeoutException):
             return ServerError(f"{place} sent nothing for {self._idle_s:g} s: timed out", "Try again later")
+        if isinstance(error, httpx.TooManyRedirects):
+            return ProviderError(f"{place} redirects again and again")
         if isinstance(error, httpx.LocalProtocolError | UnicodeEncodeError):
             return ProviderError(f"cannot send the request to {place}: a header of it is not valid")
         if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
