@@ -245,7 +245,10 @@ def _parse_arguments(text: str) -> JsonObject:
     Raises:
         ValueError: it is not valid JSON, or not an object.
     """
-    value = json.loads(text) if text.strip() else {}
+    try:
+        value = json.loads(text) if text.strip() else {}
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"{type(value).__name__} instead of an object")
     return value

@@ -7,6 +7,7 @@ Names, key variables and base URLs are the original command's (provider ids of i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cline_cli.errors import UsageError
@@ -39,13 +40,14 @@ PROVIDERS: Mapping[str, Row] = {
 ALIASES: Mapping[str, str] = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}
 
 
-class Endpoint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Endpoint:
     """One provider as it is used in one run."""
 
     provider: str
     base_url: str
     """Without a final slash."""
-    key: str
+    key: str = field(repr=False)
     """Empty where none is needed."""
     key_source: str
     """Where the key came from, for messages: "$CLINE_API_KEY", "the keyring"."""

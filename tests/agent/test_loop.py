@@ -106,7 +106,7 @@ def test_progress_is_reported_between_start_and_finish() -> None:
     assert kinds == [ToolStarted, ToolProgress, ToolFinished]
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", '"text"', "null", '{"a":'])
+@pytest.mark.parametrize("arguments", ["{", "[1]", '"text"', "null", '{"a":', "[" * 100_000])
 def test_a_call_is_not_run_when_its_arguments_are_not_a_json_object(arguments: str) -> None:
     fake = FakeTool()
     agent = make_agent(reply("", call(arguments=arguments)), reply("sorry"), fakes=[fake])

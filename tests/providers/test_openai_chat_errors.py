@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -145,7 +146,7 @@ def test_balance_is_told_when_credit_is_used_up(where: str) -> None:
     details: JsonObject = {"details": {"current_balance": -0.25}}
     error: JsonObject = {"code": "insufficient_credits", "message": "Out of credits"}
     said: JsonObject = {"error": {**error, **details}} if where == "inner" else {"error": error, **details}
-    failure = to_error(read(said, 402), ENDPOINT._replace(provider="cline"), "m")
+    failure = to_error(read(said, 402), replace(ENDPOINT, provider="cline"), "m")
     assert isinstance(failure, NoCreditError)
     assert failure.message == 'cline has no credit left for this (402): "Out of credits"; the balance is -0.25'
     assert failure.hint == "Add credits at https://app.cline.bot"
@@ -171,7 +172,7 @@ def test_source_and_end_of_the_key_are_told_when_it_is_refused() -> None:
     ],
 )
 def test_key_is_described_without_telling_it_when_it_is_refused(key: str, description: str) -> None:
-    failure = explain(403, endpoint=ENDPOINT._replace(key=key, key_source="the keyring"))
+    failure = explain(403, endpoint=replace(ENDPOINT, key=key, key_source="the keyring"))
     assert failure.message == f"openrouter refused the key: unauthorized (403) {description}"
 
 
