@@ -257,6 +257,7 @@ def test_an_address_is_kept_without_its_last_slash(url: str, kept: str) -> None:
         "https://",
         "https:///v1",
         "https://user:secret@example.com",
+        "https://user@example.com",
         "https://example.com?key=1",
         "https://example.com/#x",
         "https://exam ple.com",

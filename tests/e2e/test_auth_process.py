@@ -186,8 +186,9 @@ class Person:
         self.screen = ""
         self._terminal, child_side = pty.openpty()
         launcher = (
-            "import fcntl, os, sys, termios\n"
+            "import fcntl, os, signal, sys, termios\n"
             "os.setsid(); fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n"
+            "signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background has it ignored\n"
             "os.execv(sys.executable, [sys.executable, '-m', 'cline_cli', *sys.argv[1:]])"
         )
         self._process = subprocess.Popen(
