@@ -107,13 +107,13 @@ def choose(options: Options, settings: Settings, environment: Environment, paths
     if not model:
         raise UsageError(f"{name} has no default model", "Name one with -m")
     base_url = find_base_url(name, row.base_url, variables, settings)
-    key, source = "", ""
+    key, source, has_other = "", "", False
     if row.key_variables:
         recipient = Recipient(name, row.key_variables, base_url, row.base_url)
         secret = find_key(recipient, options.key, variables, settings, open_stores(paths, environment.home))
-        key, source = secret.value, secret.source
+        key, source, has_other = secret.value, secret.source, secret.also_saved
         notices += (secret.notice,) if secret.notice else ()
-    return Chosen(row, Endpoint(name, base_url, key, source, _new_session_id()), model, notices)
+    return Chosen(row, Endpoint(name, base_url, key, source, _new_session_id(), has_other), model, notices)
 
 
 def build(

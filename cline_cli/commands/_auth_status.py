@@ -10,7 +10,7 @@ from cline_cli.agent.messages import JsonObject
 from cline_cli.config.credentials import Key, Recipient, Stores, look_for_key
 from cline_cli.config.settings import Choice, ProviderSettings, Settings, choose_provider, find_base_url
 from cline_cli.errors import ClineError
-from cline_cli.providers import PROVIDERS, Row, find
+from cline_cli.providers import ALIASES, PROVIDERS, Row
 from cline_cli.text import visible
 
 
@@ -39,9 +39,8 @@ class Status:
 def collect_status(variables: Mapping[str, str], settings: Settings, stores: Stores) -> Status:
     """Look at every provider that has settings or a key, and at the one that a run would ask."""
     choice = choose_provider(None, variables, settings, {name: row.key_variables for name, row in PROVIDERS.items()})
-    found = find(choice.provider) if choice else None
-    if choice and found:
-        choice = choice._replace(provider=found[0])
+    if choice:
+        choice = choice._replace(provider=ALIASES.get(choice.provider, choice.provider))
     used = choice.provider if choice else ""
     saved = [name for name, each in settings.providers.items() if each != ProviderSettings()]
     set_up = dict.fromkeys((*saved, used) if used else saved)

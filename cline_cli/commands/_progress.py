@@ -19,6 +19,8 @@ _REDRAW_S = 0.1
 _WINDOW_S = 5.0
 """The rate is that of the last seconds: an early burst from a cache would promise too much for long."""
 _MIN_BAR, _MAX_BAR = 8, 40
+_ECHO_CELLS = 3
+"""Left free at the end of the line, where a terminal echoes ^C; a line that it wraps could not be taken away."""
 _CLEAR = "\r\x1b[K"
 
 
@@ -90,7 +92,7 @@ class Progress:
             self._marks.popleft()
         if self._columns:
             self._is_drawn = True
-            await self._write(f"\r{self._line(self._columns() - 1)}\x1b[K")
+            await self._write(f"\r{self._line(self._columns() - _ECHO_CELLS)}\x1b[K")
         elif self._count_tenths() > self._tenths:
             self._tenths = self._count_tenths()
             rate = self._describe_rate()

@@ -5,7 +5,6 @@ Settings are saved before the key, so that a folder that cannot be written is fo
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import ipaddress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, forget
 from cline_cli.config.settings import change_settings, check_base_url, is_same_origin, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
-from cline_cli.providers import ALIASES, PROVIDERS, Row, find
+from cline_cli.providers import PROVIDERS, Row, require
 
 DEFAULT_PROVIDER = "cline"
 KEY_PAGES = {
@@ -110,26 +109,13 @@ def sign_in(
     return Outcome(f"Signed in to {name}{at} with {model}; the key is in {saved.place}.", tuple(notices))
 
 
-def find_provider(name: str) -> tuple[str, Row]:
-    """Return a provider's own name and its row.
-
-    Raises:
-        UsageError: nothing is called that; the nearest names are told.
-    """
-    found = find(name)
-    if found is None:
-        near = difflib.get_close_matches(name, (*PROVIDERS, *ALIASES), n=3, cutoff=0)
-        raise UsageError(f"there is no provider {name!r}", f"The nearest are {', '.join(near)}")
-    return found
-
-
 def _find_provider(asked: Asked, terminal: Terminal | None) -> tuple[str, Row]:
     if asked.provider is not None:
-        return find_provider(asked.provider)
+        return require(asked.provider)
     if terminal is None:
         raise UsageError("no provider was given", "Name one, and pipe the key in: cline auth -p cline -k -")
     names = ", ".join(PROVIDERS)
-    return find_provider(terminal.ask(f"Provider ({names}) [{DEFAULT_PROVIDER}]: ") or DEFAULT_PROVIDER)
+    return require(terminal.ask(f"Provider ({names}) [{DEFAULT_PROVIDER}]: ") or DEFAULT_PROVIDER)
 
 
 def _find_model(asked: Asked, provider: str, known: str, terminal: Terminal | None) -> str:

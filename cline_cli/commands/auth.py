@@ -15,13 +15,13 @@ from typing import Annotated
 import typer
 
 from cline_cli.commands._auth_status import collect_status, recipient_of, to_json, to_text
-from cline_cli.commands._sign_in import Asked, DevTty, find_provider, sign_in
+from cline_cli.commands._sign_in import Asked, DevTty, sign_in
 from cline_cli.config.credentials import Stores, look_for_key, open_stores, remove_key
 from cline_cli.config.paths import Paths, find_paths
 from cline_cli.config.settings import Settings, change_settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, NotSignedInError, UsageError
-from cline_cli.providers import PROVIDERS
+from cline_cli.providers import PROVIDERS, require
 from cline_cli.text import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -108,7 +108,7 @@ def _log_out(asked: str | None, environment: Environment, paths: Paths) -> None:
         _say(environment, "No provider is saved, so there is nothing to forget.\n")
         return
     if name not in settings.providers:
-        name, _ = find_provider(name)
+        name, _ = require(name)
     stores = open_stores(paths, environment.home)
     key_store = settings.of(name).key_store
     removal = remove_key(name, stores)

@@ -52,25 +52,21 @@ class Endpoint:
     key_source: str
     """Where the key came from, for messages: "$CLINE_API_KEY", "the keyring"."""
     session_id: str
-
-
-def find(name: str) -> tuple[str, Row] | None:
-    """Return the provider's own name and its row, whichever of its names was given."""
-    own = ALIASES.get(name, name)
-    row = PROVIDERS.get(own)
-    return (own, row) if row else None
+    has_other_key: bool = False
+    """Another key is saved, which this one goes before."""
 
 
 def require(name: str) -> tuple[str, Row]:
-    """Return the same.
+    """Return the provider's own name and its row, whichever of its names was given.
 
     Raises:
         UsageError: nothing is called that; the nearest names are told.
     """
-    found = find(name)
-    if found is None:
+    own = ALIASES.get(name, name)
+    row = PROVIDERS.get(own)
+    if row is None:
         from difflib import get_close_matches  # lazy: only for this complaint
 
         near = get_close_matches(name, (*PROVIDERS, *ALIASES), n=3, cutoff=0)
         raise UsageError(f"there is no provider {name!r}", f"The nearest are {', '.join(near)}")
-    return found
+    return own, row

@@ -169,7 +169,8 @@ def _describe_key(endpoint: Endpoint) -> str:
     if not endpoint.key:
         return "no key was sent"
     tail = f", ...{endpoint.key[-4:]}" if len(endpoint.key) >= _SHORTEST_SHOWN_KEY else ""
-    return f"key from {endpoint.key_source}{tail}"
+    other = "; another one is saved" if endpoint.has_other_key else ""
+    return f"key from {endpoint.key_source}{tail}{other}"
 
 
 def _words_in(said: JsonValue, depth: int = 5) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.commands._sign_in import Asked, Outcome, find_provider, sign_in
+from cline_cli.commands._sign_in import Asked, Outcome, sign_in
 from cline_cli.commands.auth import app
 from cline_cli.config._key_file import KeyFile
 from cline_cli.config._store import NoStoreError, StoreError
@@ -15,6 +15,7 @@ from cline_cli.config.credentials import Stores
 from cline_cli.config.settings import ProviderSettings, change_settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, NotSignedInError, SettingsError, UsageError
+from cline_cli.providers import require
 
 KEY = "sk-canary-3f9a1c"
 MODEL = "anthropic/claude-sonnet-4.6"
@@ -162,8 +163,8 @@ def test_nobody_is_asked_when_there_is_no_terminal(desk: Desk) -> None:
 
 def test_the_nearest_names_are_told_when_there_is_no_such_provider() -> None:
     with pytest.raises(UsageError, match=r"no provider 'opnrouter'\. The nearest are openrouter, \S+, \S+$"):
-        find_provider("opnrouter")
-    assert find_provider("openai")[0] == "openai-compatible"
+        require("opnrouter")
+    assert require("openai")[0] == "openai-compatible"
 
 
 def test_the_address_is_saved_and_told_when_it_is_another(desk: Desk) -> None:

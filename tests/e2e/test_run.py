@@ -376,3 +376,10 @@ def test_slow_text_arrives_before_the_end_when_it_streams(serve: Callable[..., t
     assert first.startswith(b"first")
     assert b"second" not in first
     assert first + rest == b"first second\n"
+
+
+def test_a_refused_key_says_that_another_one_is_saved(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+    _, ask = serve(status(401, {"error": {"message": "No.", "code": 401}}), text("ok"))
+    assert ask("auth", "-p", "cline", "-k", "-", stdin=b"sk-the-saved-canary").exit_code == 0
+    assert "another one is saved" in one_line(ask("hi there"))
+    assert ask("hi there", CLINE_API_KEY=None).text == "ok\n"
