@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -99,7 +100,11 @@ def describe_exit_codes() -> str:
     """Return the table of docs/headless.md as plain text."""
     page = (DOCS / "headless.md").read_text("utf-8")
     rows = re.findall(r"^\| ([\d, ]+) \| (.+) \|$", page, re.MULTILINE)
-    lines = [f"{codes:<14}{meaning.replace('`', '')}" for codes, meaning in rows]
+    indent = " " * 15
+    lines = [
+        textwrap.fill(meaning.replace("`", ""), 80, initial_indent=f"{codes:<15}", subsequent_indent=indent)
+        for codes, meaning in rows
+    ]
     return "Exit codes of cline\n\n" + "\n".join(lines) + "\n"
 
 

@@ -25,9 +25,12 @@ YOLO_MAX_TURNS = 200
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-EPILOG = """\
-Commands: cline auth (sign in), cline local (models without a key), cline version, cline help.
-Exit codes: 0 done, 2 usage, 3 not signed in, 4 limit, 5 denied, 124 timeout; cline help exit-codes."""
+EPILOG = """\b
+Commands:
+  cline auth     sign in: save a provider, a model and a key
+  cline local    install, list and remove the embedded models
+  cline help     help on a command or on exit-codes; --help-all: every option
+  cline version  the same as --version, -V"""
 
 
 @app.command(epilog=EPILOG)
@@ -38,34 +41,54 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     yolo: Annotated[bool, typer.Option("--yolo", "-y", help="Run commands and edits without asking.")] = False,
     plan: Annotated[bool, typer.Option("--plan", "-p", help="Change nothing; answer with a plan.")] = False,
     no_tools: Annotated[bool, typer.Option("--no-tools", "-n", help="Be a filter: no tools, no context.")] = False,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The model for this run.")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", "-P", help="Who serves it, for this run.")] = None,
-    key: Annotated[str | None, typer.Option("--key", "-k", help="A key for this run; - reads it from stdin.")] = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="Your own system prompt.")] = None,
-    cwd: Annotated[str | None, typer.Option("--cwd", "-c", help="The folder to work in.")] = None,
-    timeout: Annotated[str | None, typer.Option("--timeout", "-t", help="End the run after: 90, 90s, 10m.")] = None,
-    thinking: Annotated[
-        str | None, typer.Option("--thinking", help="none, low, medium, high, xhigh, or a number of tokens.")
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model for this run.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", "-P", metavar="NAME", help="Who serves it, for this run.")
     ] = None,
-    max_turns: Annotated[str | None, typer.Option("--max-turns", help="End after this many model requests.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", "-k", metavar="KEY", help="A key for this run; - reads it from stdin.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="Your own system prompt.")
+    ] = None,
+    cwd: Annotated[str | None, typer.Option("--cwd", "-c", metavar="DIR", help="The folder to work in.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", "-t", metavar="TIME", help="End the run after: 90, 90s, 10m.")
+    ] = None,
+    thinking: Annotated[
+        str | None,
+        typer.Option("--thinking", metavar="LEVEL", help="none, low, medium, high, xhigh, or a number of tokens."),
+    ] = None,
+    max_turns: Annotated[
+        str | None, typer.Option("--max-turns", metavar="N", help="End after this many model requests.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which model, and how long it took.")] = False,
     act: Annotated[bool, typer.Option("--act", "-a", hidden=True, help="The default mode.")] = False,
-    mode: Annotated[str | None, typer.Option("--mode", hidden=True, help="act or plan.")] = None,
+    mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", hidden=True, help="act or plan.")] = None,
     auto_approve: Annotated[
-        str | None, typer.Option("--auto-approve", hidden=True, help="true or false: as -y, without its turn limit.")
+        str | None,
+        typer.Option(
+            "--auto-approve", metavar="BOOL", hidden=True, help="true or false: as -y, without its turn limit."
+        ),
     ] = None,
     retries: Annotated[
-        str | None, typer.Option("--retries", hidden=True, help="End after so many failed turns in a row (6).")
+        str | None,
+        typer.Option("--retries", metavar="N", hidden=True, help="End after so many failed turns in a row (6)."),
     ] = None,
     output_format: Annotated[
-        str | None, typer.Option("--output-format", "-F", hidden=True, help="rich or plain, whatever stdout is.")
+        str | None,
+        typer.Option("--output-format", "-F", metavar="FORMAT", hidden=True, help="rich or plain, whatever stdout is."),
     ] = None,
     no_session: Annotated[  # noqa: ARG001  # nothing is kept yet, so nothing is left to do
         bool, typer.Option("--no-session", hidden=True, help="Keep nothing of the run.")
     ] = False,
-    config: Annotated[str | None, typer.Option("--config", hidden=True, help="Folder of the settings.")] = None,
-    data_dir: Annotated[str | None, typer.Option("--data-dir", hidden=True, help="Folder of the state.")] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="DIR", hidden=True, help="Folder of the settings.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", metavar="DIR", hidden=True, help="Folder of the state.")
+    ] = None,
 ) -> int:
     """Ask a model, or let it work: cline "Explain what a REST API is."
 
