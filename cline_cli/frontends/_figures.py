@@ -1,9 +1,12 @@
-"""Times, tokens and money as people read them: `12 s`, `18.2k in (14k cached)`, `$0.034`. Pure."""
+"""Times, tokens, money and outcomes as people read them: `12 s`, `18.2k in (14k cached)`, `$0.034`. Pure."""
 
 from __future__ import annotations
 
-from cline_cli.agent.events import RunFinished
+from cline_cli.agent.events import RunFinished, ToolFinished
 from cline_cli.agent.messages import Usage
+from cline_cli.text import one_line
+
+OUTCOME_CELLS = 200
 
 
 def format_duration(duration_s: float) -> str:
@@ -41,6 +44,20 @@ def describe_usage(usage: Usage) -> str:
     cached = f" ({format_tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     tokens = f"{format_tokens(usage.input_tokens)} in{cached}, {format_tokens(usage.output_tokens)} out"
     return f"{tokens}, {format_cost(usage.cost_usd)}"
+
+
+def is_command(summary: str) -> bool:
+    """Return whether a call's summary is that of a command line."""
+    return summary.startswith("$ ")
+
+
+def describe_outcome(event: ToolFinished) -> str:
+    """Return how a call ended: `exit 1, 3.2 s`, `+3 -1`. A command says itself how long it took."""
+    text = one_line(event.output.display, OUTCOME_CELLS) or ("failed" if event.output.is_error else "ok")
+    if event.denied:
+        return f"denied: {text}"
+    is_slow = event.duration_s >= 1 and not is_command(event.summary)
+    return f"{text}, {format_duration(event.duration_s)}" if is_slow else text
 
 
 def describe_run(run: RunFinished) -> str:

@@ -28,7 +28,7 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.errors import DeniedError, LimitReachedError, ServerError
-from cline_cli.frontends._figures import describe_run, format_duration
+from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
@@ -36,7 +36,7 @@ from cline_cli.text import Sanitizer, one_line, sanitize
 
 SILENCE_S = 30
 """When nothing came for so long, that is said; and again at every full minute."""
-SUMMARY_CELLS, OUTCOME_CELLS = 120, 200
+SUMMARY_CELLS = 120
 
 
 @dataclass(slots=True)
@@ -96,15 +96,11 @@ class TextFrontEnd:
                 self._silence.running[call.id] = summary
             case ToolFinished():
                 self._silence.running.pop(event.call.id, None)
-                await self._say(_describe_call(event))
+                await self._say(f"{one_line(event.summary, SUMMARY_CELLS)} -> {describe_outcome(event)}")
             case RunFinished():
                 await self._finish(event)
             case _:
                 assert_never(event)
-
-    async def note(self, text: str) -> None:
-        """Tell the person something that is neither progress nor an error."""
-        await self._say(one_line(text))
 
     async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal."""
@@ -252,12 +248,3 @@ class _Silence:
 def _is_answered(run: RunFinished) -> bool:
     """Return whether the text is an answer to be printed: after most failures it is a fragment, or empty."""
     return run.error is None or (bool(run.text) and isinstance(run.error, DeniedError | LimitReachedError))
-
-
-def _describe_call(event: ToolFinished) -> str:
-    outcome = one_line(event.output.display, OUTCOME_CELLS)
-    if event.denied:
-        outcome = f"denied: {outcome}"
-    took = f", {format_duration(event.duration_s)}" if event.duration_s >= 1 else ""
-    default = "failed" if event.output.is_error else "ok"
-    return f"{one_line(event.summary, SUMMARY_CELLS)} -> {outcome or default}{took}"

@@ -100,8 +100,8 @@ WITH_TOOLS: list[Event] = [
     IterationStarted(1, has_tools=True),
     TextDelta("I will run the tests."),
     MessageFinished(AssistantMessage((TextPart("I will run the tests."), CALL), "tool_calls")),
-    *called("exit 1", duration_s=3.2, is_error=True),
-    *called("+3 -1", summary="edit src/a.py"),
+    *called("exit 1, 3.2 s", duration_s=3.2, is_error=True),
+    *called("+3 -1", summary="edit src/a.py", duration_s=2.5),
     *streamed("They pass now."),
 ]
 
@@ -166,7 +166,7 @@ def test_each_call_is_one_line_when_tools_ran(tmp_path: Path) -> None:
     assert out == "They pass now.\n"
     assert err.splitlines() == [
         "cline: $ pytest -q -> exit 1, 3.2 s",
-        "cline: edit src/a.py -> +3 -1",
+        "cline: edit src/a.py -> +3 -1, 2.5 s",
         "cline: done: 2 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034",
     ]
 

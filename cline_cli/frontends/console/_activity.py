@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cline_cli.agent.events import ToolFinished, ToolStarted
-from cline_cli.frontends._figures import format_duration
+from cline_cli.frontends._figures import describe_outcome, format_duration, is_command
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
 from cline_cli.frontends.console.screen import Line
 from cline_cli.text import Sanitizer, display_width, one_line
@@ -80,9 +80,9 @@ class Activity:
     def finish(self, event: ToolFinished, columns: int) -> list[Line]:
         """Return the card of a call: a line, or for a command with output its last lines too."""
         running = self._running.pop(event.call.id, None)
-        title, outcome, style = _title(event.summary, columns), *_describe_outcome(event)
+        title, outcome, style = _title(event.summary, columns), describe_outcome(event), _style_of(event)
         output: list[Line] = []
-        if running and not event.denied and event.summary.startswith("$ "):
+        if running and not event.denied and is_command(event.summary):
             running.end()
             output = _output(running, columns, OUTPUT_LINES)
         if output or title.cells + 2 + display_width(outcome) > columns:
@@ -113,18 +113,13 @@ class Activity:
         return [_line(head + detail, DIM)]
 
 
-def _describe_outcome(event: ToolFinished) -> tuple[str, str]:
-    """Return how a call ended, and the style to say it in."""
-    text = one_line(event.output.display) or ("failed" if event.output.is_error else "ok")
-    if event.denied:
-        return f"denied: {text}", YELLOW
-    took = f", {format_duration(event.duration_s)}" if event.duration_s >= 1 else ""
-    return text + took, RED if event.output.is_error else DIM
+def _style_of(event: ToolFinished) -> str:
+    return YELLOW if event.denied else RED if event.output.is_error else DIM
 
 
 def _title(summary: str, columns: int) -> Line:
     text = one_line(summary, columns)
-    mark, rest = (text[:2], text[2:]) if text.startswith("$ ") else ("", text)
+    mark, rest = (text[:2], text[2:]) if is_command(text) else ("", text)
     return Line(paint(mark, GREEN) + paint(rest, BOLD), display_width(text))
 
 

@@ -21,15 +21,24 @@ class Answer:
     def __init__(self) -> None:
         self.has_shown = False
         """Some of it has been printed for good."""
+        self.is_closed = False
+        self._is_begun = False
         self._sanitizer = Sanitizer()
         self._splitter = BlockSplitter()
         self._finished: list[str] = []
 
-    def feed(self, text: str) -> None:
-        self._finished += self._splitter.feed(self._sanitizer.feed(text))
+    def feed(self, text: str) -> bool:
+        """Take the next piece, and return whether it is the first of which something can be seen."""
+        text = self._sanitizer.feed(text)
+        self._finished += self._splitter.feed(text)
+        if self._is_begun or not text.strip():
+            return False
+        self._is_begun = True
+        return True
 
     def close(self) -> None:
         """Count the open block as finished: no more text comes."""
+        self.is_closed = True
         self._finished += self._splitter.feed(self._sanitizer.close())
         self._finished += self._splitter.close()
 
@@ -56,19 +65,23 @@ class Answer:
         text = text.strip("\n")
         if not text.strip():
             return []
-        if MARKDOWN not in sys.modules:
+        if not is_loaded():
             lines = [one_line(line, columns) for line in text.split("\n")[-rows:]]
             return [Line(line, display_width(line)) for line in lines]
         return render(text, columns, is_live=True)[-rows:]
 
 
+def is_loaded() -> bool:
+    return MARKDOWN in sys.modules
+
+
 def load() -> None:
-    """Import what renders Markdown. Until then the open block is looked at as it was written."""
+    """Import what renders Markdown, which takes 90 ms. Until then the open block is looked at as it was written."""
     import_module(MARKDOWN)
 
 
 def render(block: str, columns: int, *, is_live: bool = False) -> list[Line]:
     """Return the lines of a block of Markdown."""
-    from cline_cli.frontends.console import _markdown  # lazy: rich takes 90 ms; see load
+    from cline_cli.frontends.console import _markdown  # lazy: see load
 
     return _markdown.render(block, columns, is_live=is_live)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
@@ -33,7 +32,7 @@ from cline_cli.frontends._figures import describe_run
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
-from cline_cli.frontends.console._answer import Answer, load
+from cline_cli.frontends.console._answer import Answer, is_loaded, load
 from cline_cli.frontends.console.screen import BLANK, Line, Screen
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
@@ -41,8 +40,6 @@ from cline_cli.text import display_width, one_line, sanitize
 FRAME_S = 0.1
 TICK_S = 0.25
 """How often the status line is looked at while nothing comes."""
-PRELOAD_AFTER_S = 0.02
-"""rich is imported when the request is on its way, and before the reply is there."""
 CLOSE_S = 0.5
 """How long a terminal that takes nothing may hold the end of a run."""
 
@@ -76,6 +73,7 @@ class ConsoleFrontEnd:
         self._drawing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._painter: asyncio.Task[None] | None = None
+        self._is_stuck = False
 
     async def show(self, event: Event) -> None:
         """Show one event; what is final has been written when it returns.
@@ -90,8 +88,10 @@ class ConsoleFrontEnd:
                 if self._thoughts:
                     await self._end_thinking()
                 self._pace.text_came()
-                self._answer.feed(text)
                 self._activity.text_came()
+                if self._answer.feed(text):
+                    await self.draw()
+                self._changed.set()
             case ThinkingDelta(text):
                 self._thoughts.append(text)
                 self._activity.wait("thinking", detail="".join(self._thoughts[-50:]))
@@ -101,6 +101,7 @@ class ConsoleFrontEnd:
                 self._activity.start(event)
             case ToolProgress(call_id, text):
                 self._activity.report(call_id, text)
+                self._changed.set()
             case ToolFinished():
                 await self.draw(cards=self._activity.finish(event, self._columns))
             case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
@@ -109,12 +110,6 @@ class ConsoleFrontEnd:
                 await self._finish(event)
             case _:
                 assert_never(event)
-        self._changed.set()
-
-    async def note(self, text: str) -> None:
-        """Tell the person something that is neither progress nor an error."""
-        line = one_line(text)
-        await self.draw(cards=[Line(paint(line, DIM), display_width(line))])
 
     async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal; what is live makes room for it."""
@@ -127,11 +122,16 @@ class ConsoleFrontEnd:
                 self._before = "text"
 
     async def close(self) -> None:
-        """Take the live lines down. A terminal that takes nothing is left as it is after CLOSE_S."""
-        await self._stop_painting()
-        with suppress(OSError, TimeoutError):
+        """Take the live lines down. A terminal that takes nothing for CLOSE_S is left as it is, then and later."""
+        try:
             async with asyncio.timeout(CLOSE_S), self._drawing:
+                await self._stop_painting()
                 await self._screen.show()
+        except TimeoutError:
+            self._is_stuck = True
+            await self._stop_painting()
+        except OSError:
+            await self._stop_painting()
 
     @property
     def _columns(self) -> int:
@@ -147,14 +147,14 @@ class ConsoleFrontEnd:
                 if self._painter is None:
                     self._painter = asyncio.create_task(self._paint())
                 if self._manner.is_verbose:
-                    await self.note(f"[model] provider={self._manner.provider} model={model}")
+                    await self._note(f"[model] provider={self._manner.provider} model={model}")
             case IterationStarted():
                 await self._begin_message()
             case Waiting(delay_s, cause):
                 self._activity.wait(cause, delay_s=delay_s)
             case ReplyDiscarded(cause):
                 if self._answer.has_shown:
-                    await self.note(f"the reply broke off, and is asked for again: {cause}")
+                    await self._note(f"the reply broke off, and is asked for again: {cause}")
                 await self._begin_message()
             case MessageFinished(message):
                 await self._end_thinking()
@@ -163,7 +163,12 @@ class ConsoleFrontEnd:
                 await self.draw()
                 self._streamed = message.text
                 if self._manner.is_verbose:
-                    await self.note(self._pace.describe(message.usage))
+                    await self._note(self._pace.describe(message.usage))
+
+    async def _note(self, text: str) -> None:
+        """Print a dim line that is neither text nor a card."""
+        line = one_line(text)
+        await self.draw(cards=[Line(paint(line, DIM), display_width(line))])
 
     async def _begin_message(self) -> None:
         async with self._drawing:
@@ -182,7 +187,8 @@ class ConsoleFrontEnd:
             )
 
     async def _finish(self, run: RunFinished) -> None:
-        await self._stop_painting()
+        async with self._drawing:
+            await self._stop_painting()
         self._activity.rest()
         self._answer.close()
         await self.draw()
@@ -193,41 +199,39 @@ class ConsoleFrontEnd:
             self._answer.close()
             await self.draw()
         if run.tool_calls:
-            await self.note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
+            await self._note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
 
     async def _paint(self) -> None:
-        """Draw what is live whenever it has changed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PRELOAD_AFTER_S):
-                await self._changed.wait()
-        await self.draw()
-        load()
+        """Draw what is live: when it has changed, at most every FRAME_S; what only grows older, every TICK_S."""
         while True:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(TICK_S):
                     await self._changed.wait()
+            except TimeoutError:
+                # The model takes its time, which is the best time to import what its text will need.
+                load()
+                await self.draw()
+                continue
             self._changed.clear()
             await self.draw()
+            load()
             await asyncio.sleep(FRAME_S)
 
     async def _stop_painting(self) -> None:
-        """End the painter; not in the midst of a frame, where the terminal takes it."""
         painter, self._painter = self._painter, None
-        if painter is None:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S), self._drawing:
-                painter.cancel()
-        painter.cancel()
-        await asyncio.wait({painter})
-        if not painter.cancelled():
-            painter.exception()
+        if painter:
+            painter.cancel()
+            await asyncio.wait({painter})
+            if not painter.cancelled():
+                painter.exception()
 
     async def draw(self, cards: Sequence[Line] = ()) -> None:
         """Print the blocks that are finished, then the cards, and draw what is live below."""
+        if self._is_stuck:
+            return
         async with self._drawing:
             answer, columns = self._answer, self._columns
-            blocks = await answer.render_finished(columns)
+            blocks = await answer.render_finished(columns) if answer.is_closed or is_loaded() else []
             printed = Column(self._before)
             for block in blocks:
                 printed.add("text", block)

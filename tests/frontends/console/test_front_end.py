@@ -325,14 +325,17 @@ def test_closing_ends_when_the_terminal_takes_nothing() -> None:
 
 
 def test_the_run_learns_of_it_when_the_terminal_is_gone() -> None:
-    class Gone(Recorder):
+    class Going(Recorder):
         async def write(self, data: bytes) -> None:
-            raise OSError(5, "Input/output error")
+            if self.writes:
+                raise OSError(5, "Input/output error")
+            await super().write(data)
 
     async def main() -> None:
-        front_end = ConsoleFrontEnd(Screen(Gone(), lambda: Size(COLUMNS, ROWS)), Manner())
+        front_end = ConsoleFrontEnd(Screen(Going(), lambda: Size(COLUMNS, ROWS)), Manner())
         await front_end.show(RunStarted("m"))
         await front_end.show(TextDelta("x"))
+        await front_end.show(TextDelta("y"))
         await asyncio.sleep(0.1)
         with pytest.raises(OSError, match="Input/output error"):
             await front_end.show(TextDelta("x"))
