@@ -10,7 +10,10 @@ MAX_LINE_CHARACTERS = 2_000
 
 
 class Window:
-    """Takes a text in pieces and keeps the lines from `start` to `end` (inclusive), as far as the limits allow."""
+    """Takes a text in pieces and keeps the lines from `start` to `end` (inclusive), as far as the limits allow.
+
+    `end` is not before `start`; None means the last one.
+    """
 
     def __init__(self, start: int, end: int | None, max_bytes: int, max_lines: int = MAX_LINES) -> None:
         self.start = start

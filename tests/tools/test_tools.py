@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cline_cli.agent.messages import JsonObject, JsonValue
+from cline_cli.agent.tool import ToolError
+from cline_cli.tools import TOOLS, Toolbox, Workplace, build_tools
+from cline_cli.tools._old_names import OLD_NAMES
+from cline_cli.workspace.confinement import confine
+
+NAMES = sorted({*TOOLS, *OLD_NAMES})
+READING = {"read_files", "search_codebase", "list_files", "answer", "read_file", "search_files"}
+
+
+def toolbox(folder: Path, *, only_reads: bool = False) -> Toolbox:
+    return build_tools(Workplace(confine(folder), dict(os.environ)), only_reads=only_reads)
+
+
+def test_every_name_is_understood_and_few_are_offered(tmp_path: Path) -> None:
+    box = toolbox(tmp_path)
+    assert sorted(box.tools) == NAMES
+    assert [spec.name for spec in box.offered] == [
+        "read_files",
+        "search_codebase",
+        "list_files",
+        "run_commands",
+        "editor",
+    ]
+
+
+def test_nothing_that_changes_is_there_under_any_name_when_only_reading_is_allowed(tmp_path: Path) -> None:
+    box = toolbox(tmp_path, only_reads=True)
+    assert {spec.name for spec in box.offered} == {"read_files", "search_codebase", "list_files"}
+    assert set(box.tools) == READING | {"attempt_completion", "submit_and_exit"}
+    assert not any(tool.spec.effect == "changes" for tool in box.tools.values())
+
+
+def test_the_table_and_the_specs_say_the_same(tmp_path: Path) -> None:
+    for name, tool in toolbox(tmp_path).tools.items():
+        own = OLD_NAMES[name][0] if name in OLD_NAMES else name
+        assert (tool.spec.name, tool.spec.effect) == (own, TOOLS[own].effect)
+
+
+def test_the_specs_are_small_and_closed(tmp_path: Path) -> None:
+    offered = toolbox(tmp_path).offered
+    sent = [{"name": spec.name, "description": spec.description, "parameters": spec.parameters} for spec in offered]
+    assert len(json.dumps(sent)) < 4_000
+    for spec in offered:
+        assert spec.parameters["type"] == "object"
+        assert spec.parameters["additionalProperties"] is False
+
+
+JSON: st.SearchStrategy[JsonValue] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    "files paths path file_path start_line queries regex file_pattern commands command cmd args timeout cwd old_text"
+    " new_text insert_line edits diff old new content recursive result summary".split()
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(arguments=st.dictionaries(KEYS, JSON, max_size=4))
+def test_any_arguments_are_summed_up_in_a_line_and_understood_or_refused(name: str, arguments: JsonObject) -> None:
+    tool = toolbox(Path("/")).tools[name]
+    assert len(tool.summary(arguments).splitlines()) == 1
+    try:
+        normal = tool.normalize(arguments)
+    except ToolError as error:
+        assert str(error)  # noqa: PT017  # any is good
+        return
+    assert tool.normalize(normal) == normal
+    json.dumps(normal)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_arguments_are_refused_or_listed(name: str, tmp_path: Path) -> None:
+    tool = toolbox(tmp_path).tools[name]
+    if name == "list_files":
+        assert not asyncio.run(tool.run({}, lambda text: None)).is_error
+    else:
+        with pytest.raises(ToolError):
+            asyncio.run(tool.run({}, lambda text: None))
