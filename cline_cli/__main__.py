@@ -25,7 +25,9 @@ def run() -> None:
         sys.exit(_write(STDOUT, f"{__version__}\n"))
     from cline_cli.environment import read_environment  # lazy: 15 ms that --version does not need
 
-    sys.exit(main(argv, read_environment()))
+    environment = read_environment()
+    _hold_standard_descriptors()
+    sys.exit(main(argv, environment))
 
 
 def main(argv: Sequence[str], environment: Environment) -> int:
@@ -53,6 +55,15 @@ def main(argv: Sequence[str], environment: Environment) -> int:
             raise
         _tell(f"internal error: {type(error).__name__}: {error}. CLINE_DEBUG=1 shows where")
         return 1
+
+
+def _hold_standard_descriptors() -> None:
+    """Put /dev/null where a standard descriptor is closed, so that no socket or file of ours gets its number."""
+    for number in (0, STDOUT, STDERR):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _dispatch(call: Call, environment: Environment) -> int:

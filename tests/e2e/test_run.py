@@ -383,3 +383,82 @@ def test_a_refused_key_says_that_another_one_is_saved(serve: Callable[..., tuple
     assert ask("auth", "-p", "cline", "-k", "-", stdin=b"sk-the-saved-canary").exit_code == 0
     assert "another one is saved" in one_line(ask("hi there"))
     assert ask("hi there", CLINE_API_KEY=None).text == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "exit_code", "words"),
+    [
+        ("<&-", 0, ""),
+        (">&-", 1, "Bad file descriptor"),
+        ("2>&-", 0, ""),
+        ("<&- 2>&-", 0, ""),
+        (">/dev/full", 1, "No space left"),
+    ],
+)
+def test_closed_and_full_descriptors_do_no_harm(
+    serve: Callable[..., tuple[FakeServer, Ask]], redirection: str, exit_code: int, words: str
+) -> None:
+    server, _ = serve(calls(("run_commands", {"commands": ["echo one"]})), text("Done."))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m cline_cli -y "do it now" {redirection}', sys.executable],
+        env={**os.environ, "CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == exit_code
+    assert done.stdout == ("Done.\n" if exit_code == 0 else "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
+def test_a_run_works_without_a_home(serve: Callable[..., tuple[FakeServer, Ask]], home: str | None) -> None:
+    _, ask = serve(text("Done."))
+    result = ask("-y", "do it now", HOME=home)
+    assert (result.exit_code, result.stdout) == (0, b"Done.\n")
+
+
+@pytest.mark.parametrize("variables", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}])
+def test_text_is_utf_8_whatever_the_locale(
+    serve: Callable[..., tuple[FakeServer, Ask]], variables: dict[str, str]
+) -> None:
+    server, ask = serve(text("caf\u00e9 \u2713"))
+    result = ask("na\u00efve \u2713", **variables)
+    assert result.text == "caf\u00e9 \u2713\n"
+    assert server.requests[0].messages[-1]["content"] == "na\u00efve \u2713"
+
+
+def test_a_prompt_that_is_not_utf_8_is_sent_with_replacements(
+    serve: Callable[..., tuple[FakeServer, Ask]],
+) -> None:
+    server, ask = serve(text("ok"))
+    assert ask("caf\udce9 here").exit_code == 0
+    assert server.requests[0].messages[-1]["content"] == "caf\ufffd here"
+
+
+def test_a_broken_settings_file_is_named_and_left_alone(
+    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
+) -> None:
+    server, ask = serve()
+    (tmp_path / "config").mkdir()
+    settings = tmp_path / "config" / "settings.toml"
+    settings.write_text('provider = "cline"\nmodel = = 3\n')
+    result = ask("--config", str(tmp_path / "config"), "hi there")
+    assert result.exit_code == 2
+    assert f"{settings}" in one_line(result)
+    assert "line 2" in one_line(result)
+    assert server.requests == []
+    assert "= = 3" in settings.read_text()
+
+
+def test_nothing_is_written_where_the_command_was_run(
+    serve: Callable[..., tuple[FakeServer, Ask]], private_home: Path
+) -> None:
+    _, ask = serve(text("ok"))
+    ask("-y", "hi there")
+    assert list(Path.cwd().iterdir()) == []
+    assert list(private_home.iterdir()) == []
