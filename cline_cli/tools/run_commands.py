@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import os
 import re
@@ -18,6 +17,7 @@ from cline_cli.machine.files import scratch_file
 from cline_cli.machine.process import Command, Completed, run_process
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._printed import elide
+from cline_cli.tools._progress import Progress
 from cline_cli.tools._results import MAX_RESULT_BYTES, Item, one_line, to_output
 from cline_cli.tools._workplace import Workplace
 
@@ -29,8 +29,6 @@ _LEAST_BYTES = 4_000
 """What each command may show, however much those before it have shown."""
 _LONG_COMMAND_BYTES = 100_000
 """Linux refuses a single word of 128 KiB."""
-_REPORT_PAUSE_S = 0.1
-_REPORT_BYTES = 4_096
 _HEREDOC = re.compile(r"<<-?\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)")
 _SHELLS = frozenset({"bash", "sh", "zsh"})
 
@@ -86,7 +84,7 @@ class RunCommands:
         return to_output(found)
 
     async def _run_one(self, command: str, timeout_s: int, max_bytes: int, report: Report) -> Item:
-        progress = _Progress(report)
+        progress = Progress(report, asyncio.get_running_loop().time)
         try:
             with _to_command(command, self._folder, self._variables, timeout_s) as prepared:
                 completed = await run_process(prepared, progress.add)
@@ -95,35 +93,12 @@ class RunCommands:
             return Item(command, error=f"it could not be started: {error.strerror}{where}")
         except ValueError:
             return Item(command, error="it could not be started: it holds a NUL or a broken character")
-        progress.finish()
+        progress.flush()
         return _describe(command, completed, timeout_s, max_bytes)
 
 
 def build(workplace: Workplace) -> RunCommands:
     return RunCommands(workplace)
-
-
-class _Progress:
-    """Passes output on for people while it comes: seldom and in small pieces, whatever a command prints."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._loop = asyncio.get_running_loop()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._next_at = 0.0
-        self._waiting = b""
-
-    def add(self, data: bytes) -> None:
-        self._waiting = (self._waiting + data)[-_REPORT_BYTES:]
-        if self._loop.time() >= self._next_at:
-            self.finish()
-            self._next_at = self._loop.time() + _REPORT_PAUSE_S
-
-    def finish(self) -> None:
-        text = self._decoder.decode(self._waiting)
-        self._waiting = b""
-        if text:
-            self._report(text)
 
 
 def _read(arguments: JsonObject) -> tuple[list[str], int]:

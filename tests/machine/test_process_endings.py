@@ -71,27 +71,27 @@ async def run_until(text: str, count: int) -> AsyncIterator[tuple[asyncio.Task[C
 
 
 def test_output_until_then_is_kept_when_the_time_is_up() -> None:
-    completed = asyncio.run(run_process(shell("echo so far; sleep 300", 0.3)))
+    completed = asyncio.run(run_process(shell("echo so far; sleep 300", 1.0)))
     assert completed.is_timed_out
     assert completed.head + completed.tail == b"so far\n"
     assert completed.signal_name == "SIGTERM"
 
 
 def test_children_with_and_without_sessions_are_ended_when_the_time_is_up() -> None:
-    completed = asyncio.run(run_process(shell("sleep 300 & echo $!; setsid sleep 300 & echo $!; sleep 300", 0.3)))
+    completed = asyncio.run(run_process(shell("sleep 300 & echo $!; setsid sleep 300 & echo $!; sleep 300", 1.0)))
     pids = output_of(completed)
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
 
 
 def test_a_command_is_killed_when_it_ignores_the_request_to_end() -> None:
-    completed = asyncio.run(run_process(shell("trap '' TERM; echo $$; while :; do sleep 1; done", 0.3)))
+    completed = asyncio.run(run_process(shell("trap '' TERM; echo $$; while :; do sleep 1; done", 1.0)))
     assert completed.signal_name == "SIGKILL"
     assert not is_alive(output_of(completed)[0])
 
 
 def test_a_command_may_clean_up_when_the_time_is_up() -> None:
-    completed = asyncio.run(run_process(shell("trap 'echo 1; exit 5' TERM; sleep 300 & wait", 0.3)))
+    completed = asyncio.run(run_process(shell("trap 'echo 1; exit 5' TERM; sleep 300 & wait", 1.0)))
     assert output_of(completed) == [1]
     assert (completed.exit_code, completed.is_timed_out) == (5, True)
 

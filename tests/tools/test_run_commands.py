@@ -154,13 +154,12 @@ def test_it_is_said_when_the_workspace_is_gone(folder: Path) -> None:
     assert "could not be started: No such file or directory" in output.display
 
 
-def test_output_is_reported_seldom_and_in_small_pieces(folder: Path) -> None:
+def test_output_is_reported_in_small_pieces_while_it_comes(folder: Path) -> None:
     reported: list[str] = []
     asyncio.run(tool(folder).run({"commands": ["echo first; sleep 0.2; seq 1 300000; echo last"]}, reported.append))
     assert reported[0] == "first\n"
     assert reported[-1].endswith("last\n")
     assert all(len(text) <= 4_096 for text in reported)
-    assert len(reported) < 30
 
 
 @pytest.mark.parametrize(
