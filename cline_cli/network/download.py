@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from cline_cli.errors import ProviderError
 from cline_cli.network.http import CutOffError, Network, Response
 from cline_cli.network.retry import choose_delay_s
 
+Pause = Callable[[float], Awaitable[None]]
 
-async def download(network: Network, url: str, offset: int, total_bytes: int) -> AsyncGenerator[bytes, None]:
+
+async def download(
+    network: Network, url: str, offset: int, total_bytes: int, pause: Pause = asyncio.sleep
+) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a file from `offset` on; the file must have `total_bytes`, as far as the server says.
+
+    `pause` waits for so many seconds before another try.
 
     What the server sends is not counted: a server that said nothing, or lied, may send less or more.
 
@@ -36,7 +42,7 @@ async def download(network: Network, url: str, offset: int, total_bytes: int) ->
             delay_s = choose_delay_s("cut off", failures, None, 0)
             if delay_s is None:
                 raise
-            await asyncio.sleep(delay_s)
+            await pause(delay_s)
 
 
 def _headers_from(offset: int) -> dict[str, str]:
@@ -52,12 +58,12 @@ def _find_skipped(response: Response, offset: int, total_bytes: int) -> int:
     """
     if response.status == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""), re.ASCII)
-        if match is None or int(match[1]) > offset:
+        if match is None or int(match[1]) > offset or "content-encoding" in response.headers:
             raise ProviderError(f"{response.place} sent another part of the file than it was asked for")
         _check_total(response, match[2], total_bytes)
         return offset - int(match[1])
     if response.status != 200:
-        raise ProviderError(f"{response.place} has no such file to give (HTTP {response.status})")
+        raise ProviderError(f"{response.place} answered with HTTP {response.status} instead of the file")
     if "content-encoding" not in response.headers:
         _check_total(response, response.headers.get("content-length", "*"), total_bytes)
     return offset
