@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 
@@ -35,7 +36,10 @@ class Partial:
         try:
             self._descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise _cannot_write(self._path, error) from None
+            raise cannot_write(self._path, error) from None
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.close(self._descriptor)
+            raise cannot_write(self._path, OSError("it is no ordinary file"))
         return self
 
     def __exit__(
@@ -66,7 +70,7 @@ class Partial:
                 self.size_bytes += written
                 rest = rest[written:]
         except OSError as error:
-            raise _cannot_write(self._path, error) from None
+            raise cannot_write(self._path, error) from None
 
     def cut(self, size_bytes: int) -> None:
         """Take away what came after so many bytes; the digest is then of no use any more."""
@@ -94,13 +98,12 @@ class Partial:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise _cannot_write(target, error) from None
+            raise cannot_write(target, error) from None
 
 
-def _cannot_write(path: Path, error: OSError) -> ClineError:
+def cannot_write(path: Path, error: OSError) -> ClineError:
+    """Return what to tell a person when the disk refuses."""
     cause = os.strerror(error.errno).lower() if error.errno else str(error)
-    what = "What was fetched is kept" if error.errno in _FULL else "Correct that"
-    hint = f"{what}, or name another folder in $CLINE_MODELS_DIR"
     if error.errno in _FULL:
-        hint = "Make room and run the same command again: it goes on from here"
-    return ClineError(f"cannot write {path}: {cause}", hint)
+        return ClineError(f"cannot write {path}: {cause}", "Make room and run the same command again: it goes on")
+    return ClineError(f"cannot write {path}: {cause}", "Name another folder in $CLINE_MODELS_DIR")

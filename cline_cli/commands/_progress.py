@@ -92,7 +92,7 @@ class Progress:
             self._marks.popleft()
         if self._columns:
             self._is_drawn = True
-            await self._write(f"\r{self._line(self._columns() - _ECHO_CELLS)}\x1b[K")
+            await self._write(f"\r{self.line(self._columns() - _ECHO_CELLS)}\x1b[K")
         elif self._count_tenths() > self._tenths:
             self._tenths = self._count_tenths()
             rate = self._describe_rate()
@@ -101,7 +101,7 @@ class Progress:
                 f"{f', {rate}' if rate else ''}\n"
             )
 
-    def _line(self, width: int) -> str:
+    def line(self, width: int) -> str:
         """Return the most telling line that fits."""
         share = self._done_bytes / self._total_bytes
         percent = f"{int(share * 100):3}%"
