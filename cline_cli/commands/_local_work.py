@@ -12,7 +12,7 @@ from typing import TypeVar
 from cline_cli.catalog import weights as catalog
 from cline_cli.catalog.weights import Weights, fetched_bytes
 from cline_cli.catalog.weights_install import Means, hold_lock, install
-from cline_cli.commands._pip import find_pip, make_fetch_part
+from cline_cli.commands._pip import find_pip, has_own_pip, make_fetch_part
 from cline_cli.commands._progress import Progress
 from cline_cli.config.credentials import OWN_VARIABLE
 from cline_cli.config.paths import Paths
@@ -65,7 +65,8 @@ def remove_weights(weights: Weights, environment: Environment, paths: Paths) -> 
 async def _install(weights: Weights, origin: str | None, environment: Environment, paths: Paths) -> None:
     progress = _progress(weights, environment)
     secrets = frozenset({OWN_VARIABLE, *(name for row in PROVIDERS.values() for name in row.key_variables)})
-    fetch_part = make_fetch_part(find_pip(environment.variables), environment.variables, secrets)
+    pip = find_pip(environment.variables, is_own=has_own_pip())
+    fetch_part = make_fetch_part(pip, environment.variables, secrets)
     network = Network(connect_s=CONNECT_S, idle_s=IDLE_S, variables=environment.variables)
     try:
         async with progress.shown():

@@ -32,9 +32,14 @@ _OUTPUT_BYTES = 65_536
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
 
 
-def find_pip(variables: Mapping[str, str]) -> tuple[str, ...] | None:
+def has_own_pip() -> bool:
+    """Return whether the interpreter that runs us has pip."""
+    return importlib.util.find_spec("pip") is not None
+
+
+def find_pip(variables: Mapping[str, str], *, is_own: bool) -> tuple[str, ...] | None:
     """Return the words that run pip: our own interpreter's, else one on PATH, else uv's; None where there is none."""
-    if importlib.util.find_spec("pip"):
+    if is_own:
         # -P: a pip.py in the folder that it runs in is not what is meant.
         return sys.executable, "-P", "-m", "pip"
     search = variables.get("PATH")

@@ -126,7 +126,9 @@ class Progress:
 
     def _describe_rate(self) -> str:
         rate = self._rate()
-        return f"{rate / 1e6:.1f} MB/s" if rate else ""
+        if not rate:
+            return ""
+        return f"{rate / 1e6:.1f} MB/s" if rate >= 1e6 else f"{rate / 1e3:.0f} kB/s"
 
     def _describe_rest(self) -> str:
         rate = self._rate()

@@ -5,10 +5,8 @@ One Typer command reads all three forms, so that one screen of help shows them.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,10 +23,12 @@ from cline_cli.catalog.weights import (
     machine_memory,
 )
 from cline_cli.commands._local_work import install_weights, remove_weights
+from cline_cli.commands._streams import move, say, tell
 from cline_cli.config.paths import Paths, find_paths
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, UsageError
-from cline_cli.text import one_line, visible
+from cline_cli.providers import PROVIDERS
+from cline_cli.text import visible
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -61,10 +61,10 @@ def local(  # noqa: PLR0913  # one parameter an option: this is the table that T
 
     They are for trying things out; a model behind a key does far more: cline auth
     """
-    environment = _move(context.ensure_object(Environment), cwd)
+    environment = move(context.ensure_object(Environment), cwd)
     paths = find_paths(environment, config=config, data_dir=data_dir)
     if verbose:
-        _tell(environment, f"models: {paths.models} ({paths.reasons['models']})")
+        tell(environment, f"models: {paths.models} ({paths.reasons['models']})")
     action, *names = words or ["nothing"]
     if origin is not None and action != "install":
         raise UsageError("--from goes with `cline local install` only")
@@ -74,7 +74,7 @@ def local(  # noqa: PLR0913  # one parameter an option: this is the table that T
         case "install", [] | [_]:
             _install(names, origin, environment, paths)
         case "list", []:
-            _say(environment, _to_json(paths) if json else _to_text(paths))
+            say(environment, _to_json(paths) if json else _to_text(paths))
         case "remove", [name]:
             _remove(find_weights(name), environment, paths)
         case _:
@@ -99,19 +99,19 @@ def _install(names: list[str], origin: str | None, environment: Environment, pat
     weights = find_weights(names[0]) if names else choose_default(memory_bytes)
     if not names and weights.name != _ABLE:
         told = f"with {memory_bytes / 1e9:.1f} GB of memory it is the small {weights.name}: {weights.purpose}"
-        _tell(environment, told)
+        tell(environment, told)
     if not runtime.is_installed():
         raise ClineError(*runtime.describe_missing(runtime.read_host()))
     if find_installed(paths, weights.name):
-        _say(environment, f"{weights.name} is installed ({_megabytes(weights.size_bytes)}).\n")
+        say(environment, f"{weights.name} is installed ({_megabytes(weights.size_bytes)}).\n")
         return
     install_weights(weights, _read_origin(origin, environment), environment, paths)
     done = f"Installed {weights.name} ({_megabytes(weights.size_bytes)}, {weights.licence}); its sha256 is right.\n"
-    choice = "" if weights.name == choose_default(memory_bytes).name else f" -m {weights.name}"
+    choice = "" if weights.name == PROVIDERS["local"].default_model else f" -m {weights.name}"
     lines = [done, f'Now try: cline -P local{choice} "Explain what a REST API is."\n']
     if weights.name == _ABLE:
         lines.append(f'or:      cline -P local{choice} -y "Create hello.py that prints hello world and then run it"\n')
-    _say(environment, "".join(lines))
+    say(environment, "".join(lines))
 
 
 def _read_origin(origin: str | None, environment: Environment) -> str | None:
@@ -175,32 +175,8 @@ def _to_json(paths: Paths) -> str:
 def _remove(weights: Weights, environment: Environment, paths: Paths) -> None:
     freed = remove_weights(weights, environment, paths)
     done = f"Removed {weights.name}: {_megabytes(freed)} are free again." if freed else f"{weights.name} was not there."
-    _say(environment, f"{done}\n")
+    say(environment, f"{done}\n")
 
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:.0f} MB"
-
-
-def _move(environment: Environment, cwd: str | None) -> Environment:
-    """Return the environment as if it had been started in that folder."""
-    if cwd is None:
-        return environment
-    folder = (environment.cwd or Path("/")) / Path(cwd).expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"--cwd {cwd!r} is not a folder")
-    return dataclasses.replace(environment, cwd=folder.resolve())
-
-
-def _say(environment: Environment, text: str) -> None:
-    _write(environment.stdout, text)
-
-
-def _tell(environment: Environment, notice: str) -> None:
-    _write(environment.stderr, f"cline: {one_line(notice)}\n")
-
-
-def _write(descriptor: int | None, text: str) -> None:
-    data = text.encode("utf-8", "replace")
-    while descriptor is not None and data:
-        data = data[os.write(descriptor, data) :]

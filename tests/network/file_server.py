@@ -25,9 +25,16 @@ class FileServer:
     is_shifted: bool = False
     """It answers with another range than it was asked for."""
     encoding: str = ""
+    is_held: bool = False
+    """After the content nothing more comes, and no end."""
+    pages: dict[str, bytes] = field(default_factory=dict)
+    """What other paths than the file's give, as HTML."""
+    paths: list[str] = field(default_factory=list)
+    """What was asked for, request by request."""
     on_request: Callable[[str], None] = lambda path: None
     ranges: list[str | None] = field(default_factory=list)
-    """What was asked for, request by request."""
+    """The same, of the file only: the ranges."""
+    released: threading.Event = field(default_factory=threading.Event)
     origin: str = ""
 
     @property
@@ -45,6 +52,7 @@ class FileServer:
                 pass
 
             def do_GET(self) -> None:  # the base class calls it so
+                outer.paths.append(self.path)
                 outer.on_request(self.path)
                 outer.answer(self)
 
@@ -56,6 +64,7 @@ class FileServer:
             try:
                 yield self
             finally:
+                self.released.set()
                 server.shutdown()
                 thread.join()
 
@@ -65,6 +74,13 @@ class FileServer:
             handler.send_header("Location", self.url)
             handler.send_header("Content-Length", "0")
             handler.end_headers()
+            return
+        if handler.path in self.pages:
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/html")
+            handler.send_header("Content-Length", str(len(self.pages[handler.path])))
+            handler.end_headers()
+            handler.wfile.write(self.pages[handler.path])
             return
         self.ranges.append(handler.headers["Range"])
         start = self._start_of(handler)
@@ -84,6 +100,8 @@ class FileServer:
         cut = self.cuts.pop(0) if self.cuts else None
         with contextlib.suppress(OSError):
             self._send(handler, body[:cut])
+            if self.is_held:
+                self.released.wait()
         handler.close_connection = True
 
     def _start_of(self, handler: BaseHTTPRequestHandler) -> int:

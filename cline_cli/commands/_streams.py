@@ -1,0 +1,49 @@
+"""What every verb but `run` shares: where it stands, and its plain words on stdout and stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from cline_cli.environment import Environment
+from cline_cli.errors import UsageError
+from cline_cli.text import one_line
+
+
+def move(environment: Environment, cwd: str | None) -> Environment:
+    """Return the environment as if it had been started in that folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if cwd is None:
+        return environment
+    folder = (environment.cwd or Path("/")) / Path(cwd).expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"--cwd {cwd!r} is not a folder")
+    return dataclasses.replace(environment, cwd=folder.resolve())
+
+
+def say(environment: Environment, text: str) -> None:
+    """Write to stdout what was asked for.
+
+    Raises:
+        OSError: it cannot be written; BrokenPipeError where the reader has gone.
+    """
+    _write(environment.stdout, text)
+
+
+def tell(environment: Environment, notice: str) -> None:
+    """Write a line to stderr, safe for a terminal.
+
+    Raises:
+        OSError: as for `say`.
+    """
+    _write(environment.stderr, f"cline: {one_line(notice)}\n")
+
+
+def _write(descriptor: int | None, text: str) -> None:
+    data = text.encode("utf-8", "replace")
+    while descriptor is not None and data:
+        data = data[os.write(descriptor, data) :]
