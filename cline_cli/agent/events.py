@@ -53,6 +53,8 @@ class ToolFinished:
     duration_s: float
     denied: bool = False
     """The policy, or the person, said no; nothing was run."""
+    tool: str = ""
+    """The tool's own name, whichever of its names was called; empty where there is none of that name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,9 @@ class Tally:
         for result in results:
             if result.denied:
                 self.denied.append(result.summary)
-                self._unmet[result.call.name] = result.summary
+                self._unmet[result.tool] = result.summary
             elif not result.output.is_error:
-                self._unmet.pop(result.call.name, None)
+                self._unmet.pop(result.tool, None)
         failed = bool(results) and all(result.output.is_error for result in results)
         self._mistakes = self._mistakes + 1 if failed else 0
         if self._mistakes >= self.limits.max_mistakes:

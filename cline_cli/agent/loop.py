@@ -160,7 +160,9 @@ class Agent:
                         outcomes[event.call_id] = event
                 outcome = outcomes[item.call.id]
                 results[item.call.id] = ToolResult(item.call.id, outcome.output.parts, outcome.output.is_error)
-                yield ToolFinished(item.call, item.summary, outcome.output, outcome.duration_s, item.denied)
+                yield ToolFinished(
+                    item.call, item.summary, outcome.output, outcome.duration_s, item.denied, self._own_name(item.call)
+                )
         finally:
             for task in tasks:
                 task.cancel()
@@ -211,6 +213,10 @@ class Agent:
         if work.note:
             output = ToolOutput((*output.parts, TextPart(work.note)), output.display, output.is_error, output.answer)
         events.put_nowait(_Outcome(item.call.id, output, self.clock() - started))
+
+    def _own_name(self, call: ToolCall) -> str:
+        tool = self.tools.get(call.name)
+        return tool.spec.name if tool else ""
 
     def _leave_unrun(self, calls: tuple[ToolCall, ...], reason: str) -> None:
         self.messages.extend(_not_run(call, reason) for call in calls)

@@ -210,6 +210,19 @@ def test_a_denied_call_is_forgiven_when_the_tool_succeeds_later() -> None:
     assert len(finished.denied) == 1
 
 
+def test_a_denied_call_is_forgiven_when_the_same_tool_succeeds_under_another_name() -> None:
+    verdicts = iter([Deny("not that one"), None])
+
+    async def approve(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        return next(verdicts) or Allow(arguments)
+
+    fake = FakeTool()
+    agent = make_agent(reply("", call("old_look")), reply("", call()), reply("done"), fakes=[fake])
+    agent.tools = {"look": fake, "old_look": fake}
+    agent.approve = approve
+    assert last(run(agent)).error is None
+
+
 def test_the_approved_arguments_are_the_ones_that_run() -> None:
     async def approve(tool: Tool, arguments: JsonObject) -> Allow | Deny:
         return Allow({"command": "harmless"})
