@@ -14,6 +14,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 MAX_TEXT_CHARACTERS = 400
 _SNIFFED_BYTES = 8192
@@ -40,8 +41,16 @@ def _decode(data: bytes) -> str | None:
     return text.removesuffix("\n") if text else None
 
 
+@cache
+def is_real(folder: str) -> bool:
+    """Return whether a relative path has no symbolic link in it, which could lead anywhere."""
+    return os.path.realpath(folder) == os.path.join(os.getcwd(), folder).rstrip("/")  # noqa: PTH109, PTH118  # as text
+
+
 def read_regular(name: str, max_bytes: int) -> bytes | None:
-    """Return the content of a file; None where it is none, or a large one."""
+    """Return the content of a file; None where it is none, or a large one, or behind a symbolic link."""
+    if not is_real(os.path.dirname(name)):  # noqa: PTH120  # as text, which is quicker
+        return None
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

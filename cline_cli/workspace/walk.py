@@ -99,7 +99,8 @@ async def _ask_git(folder: Path, variables: Mapping[str, str], *options: str) ->
     if completed.exit_code != 0 and not is_full:
         return None
     names = os.fsdecode(completed.head).split("\0")[:-1]
-    return Listing(tuple(name for name in names if not name.startswith(("../", "/"))), not is_full)
+    # An index can be forged to name what lies elsewhere.
+    return Listing(tuple(name for name in names if name[:1] != "/" and ".." not in name.split("/")), not is_full)
 
 
 async def _walk_into(folder: Path, start: str, names: set[str]) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,36 @@ def test_no_link_is_followed_when_one_has_appeared_in_the_path(folder: Path) -> 
         read(folder / "file")
     with pytest.raises(ChangedError):
         write_confined(folder / "file", b"new", expected=None)
+    assert names_in(folder / "outside") == ["file"]
+    assert (folder / "outside" / "file").read_bytes() == b"outside"
+
+
+def test_nothing_outside_is_touched_when_folders_are_swapped_for_links_all_the_time(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    (folder / "outside").mkdir()
+    (folder / "inner" / "file").write_bytes(b"inside")
+    (folder / "outside" / "file").write_bytes(b"outside")
+    (folder / "link").symlink_to("outside")
+    ended = threading.Event()
+
+    def swap() -> None:
+        while not ended.is_set():
+            (folder / "inner").rename(folder / "away")
+            (folder / "link").rename(folder / "inner")
+            (folder / "inner").rename(folder / "link")
+            (folder / "away").rename(folder / "inner")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(1_000):
+            with suppress(OSError):
+                assert read(folder / "inner" / "file") == b"inside"
+            with suppress(OSError):
+                write_confined(folder / "inner" / "file", b"inside", expected=(folder / "inner" / "file").stat())
+    finally:
+        ended.set()
+        thread.join()
     assert names_in(folder / "outside") == ["file"]
     assert (folder / "outside" / "file").read_bytes() == b"outside"
 

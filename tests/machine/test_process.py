@@ -49,6 +49,21 @@ def test_reading_ends_at_once_when_a_command_reads_stdin() -> None:
     assert run("cat; echo end").head == b"end\n"
 
 
+def test_our_own_stdin_is_not_read_by_a_command() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"ours")
+    os.close(writing)
+    saved = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert run("cat").head == b""
+        assert os.read(0, 10) == b"ours"
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(reading)
+
+
 def test_no_terminal_can_be_opened_by_a_command() -> None:
     completed = run("cat </dev/tty || echo none")
     assert b"none" in completed.head + completed.tail

@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.tools._blocks import Block, BlockError, read_blocks
@@ -48,6 +48,7 @@ def test_it_is_refused_when_a_block_is_not_whole(text: str, message: str) -> Non
 PART = st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8), max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PART, PART), min_size=1, max_size=4))
 def test_what_was_written_is_read_again(blocks: list[tuple[list[str], list[str]]]) -> None:
     parts = [Block("".join(f"{line}\n" for line in old), "".join(f"{line}\n" for line in new)) for old, new in blocks]
@@ -55,6 +56,7 @@ def test_what_was_written_is_read_again(blocks: list[tuple[list[str], list[str]]
     assert read_blocks(text) == parts
 
 
+@settings(deadline=None)
 @given(st.text("<>=-+SEARCHREPLACE \nab"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(BlockError):

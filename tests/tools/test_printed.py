@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.tools._printed import clean, elide
@@ -45,6 +45,7 @@ def test_the_count_holds_what_never_arrived_here() -> None:
     assert text.endswith("]\nlast\n")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 100), st.binary(max_size=200), st.integers(10, 100))
 def test_the_text_is_never_much_longer_than_asked_for(head: bytes, omitted: int, tail: bytes, max_bytes: int) -> None:
     text = elide(head, omitted, tail, max_bytes)

@@ -56,9 +56,11 @@ def test_it_runs_as_a_program_and_passes_over_what_it_cannot_read(tmp_path: Path
     (tmp_path / "large").write_text("x" * 101)
     (tmp_path / "link").symlink_to("a")
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "b").write_text("x\nx\n")
-    names = ["none", "large", "link", "fifo", ".", "a", "b"]
-    assert run("x", names, tmp_path) == [["a", 1, "x"], ["a", 3, "x"], ["b", 1, "x"]]
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "c").write_text("y\nx\n")
+    (tmp_path / "around").symlink_to("folder")
+    names = ["none", "large", "link", "fifo", ".", "a", "around/c", "folder/c"]
+    assert run("x", names, tmp_path) == [["a", 1, "x"], ["a", 3, "x"], ["folder/c", 2, "x"]]
 
 
 @pytest.mark.parametrize("regex", ["(", "a{99999999999999999999}", "(?P<a>a)(?P<a>b)"])

@@ -188,6 +188,13 @@ def test_ripgrep_skips_the_usual_folders_when_there_is_no_repository(folder: Pat
     assert "--glob=!node_modules" in ripgrep.with_name("words").read_text()
 
 
+def test_a_pattern_does_not_win_over_what_is_ignored_when_there_is_ripgrep(repository: Path, ripgrep: Path) -> None:
+    ripgrep.with_name("events").write_text(f"{EVENT}\n")
+    entries, _ = search(repository, "def", file_pattern="*.{log,txt}", ripgrep=str(ripgrep))
+    assert "a.py" not in entries[0]["result"]
+    assert "trace.log" not in entries[0]["result"]
+
+
 def test_our_own_search_decides_when_ripgrep_refuses(repository: Path, ripgrep: Path) -> None:
     ripgrep.with_name("events").write_text("")
     ripgrep.with_name("code").write_text("2")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.tools._text import BinaryError, Encoding, decode, detect_encoding, detect_image, encode
@@ -69,6 +69,7 @@ def test_a_character_that_the_encoding_lacks_is_an_error() -> None:
         encode("\ud800", detect_encoding(b""))
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"]))
 def test_every_text_is_encoded_to_the_bytes_it_came_from(body: bytes, bom: bytes) -> None:
     try:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.agent.messages import JsonObject, JsonValue
@@ -69,6 +69,7 @@ KEYS = st.sampled_from(
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)
 @given(arguments=st.dictionaries(KEYS, JSON, max_size=4))
 def test_any_arguments_are_summed_up_in_a_line_and_understood_or_refused(name: str, arguments: JsonObject) -> None:
     tool = toolbox(Path("/")).tools[name]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.tools._weave import WeaveError, tokenize, weave
@@ -27,6 +27,8 @@ def test_words_and_marks_are_tokens_and_the_rest_is_gaps() -> None:
         ("f(a,b)", "f( a, b )", "f( a, b, c )", "f(a,b, c )"),
         ("a\n\n\nb", "a\nb", "a\nc", "a\n\n\nc"),
         ("a \nb", "a\nb", "a\nb\nc", "a \nb\nc"),
+        ("a\n\n    b", "a \n  b", "a\n  c", "a\n\n    c"),
+        ("a:\n        b", "a: b", "a:\n    c", "a:\n        c"),
     ],
 )
 def test_whitespace_is_merged(own: str, old: str, new: str, expected: str) -> None:
@@ -46,6 +48,7 @@ WORDS = st.lists(st.sampled_from(["a", "b", "(", ")", "="]), min_size=1, max_siz
 GAP = st.sampled_from([" ", "\n", "\n    ", "\n\t", "  ", " \n\n  "])
 
 
+@settings(deadline=None)
 @given(WORDS, st.data())
 def test_nothing_changes_when_the_model_changes_nothing(words: list[str], data: st.DataObject) -> None:
     def spread() -> str:
@@ -56,6 +59,7 @@ def test_nothing_changes_when_the_model_changes_nothing(words: list[str], data: 
     assert weave(own, old, old) == own
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS, st.data())
 def test_the_tokens_are_the_new_ones_whatever_the_whitespace(
     old: list[str], new: list[str], data: st.DataObject

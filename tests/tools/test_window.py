@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.tools._window import MAX_LINE_CHARACTERS, Window
@@ -55,6 +55,7 @@ TEXT = st.lists(st.sampled_from(["a", "bc", "\n", "\r\n", "ä"]), max_size=30).m
 LINES = st.tuples(st.integers(1, 10), st.none() | st.integers(0, 8))
 
 
+@settings(deadline=None)
 @given(TEXT, st.lists(st.integers(0, 60)), LINES, st.integers(1, 5))
 def test_the_cuts_between_pieces_do_not_matter(
     text: str, cuts: list[int], lines_wanted: tuple[int, int | None], max_lines: int

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cline_cli.workspace.confinement import Confinement, PathRefusedError, confine
@@ -143,6 +143,7 @@ def test_paths_are_shortened_when_they_lie_in_the_workspace(place: Path) -> None
 PIECES = st.sampled_from(["..", ".", "", "src", "in", "out", "dangling", "loop", "new", "~", ".git", "ws", "file"])
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, min_size=1, max_size=7), st.booleans())
 def test_no_relative_path_ever_leads_out(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], leave: bool

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -120,6 +121,21 @@ def test_no_program_is_started_when_the_project_names_one_for_git(repository: Pa
     assert "a.py" in walk(repository).names
     assert "a.py" in names(repository)
     assert not (repository / "started").exists()
+
+
+def test_nothing_outside_is_listed_when_an_index_was_forged(repository: Path) -> None:
+    (repository / "sub").mkdir()
+    for name in ("aa/bb", "sub/aa/bb"):
+        (repository / name).parent.mkdir()
+        (repository / name).touch()
+        git(repository, "add", name)
+    index = repository / ".git" / "index"
+    body = index.read_bytes()[:-20].replace(b"aa/bb", b"../bb")
+    index.write_bytes(body + hashlib.sha1(body, usedforsecurity=False).digest())
+    assert (
+        "../bb" in subprocess.run(["git", "ls-files"], cwd=repository, check=True, capture_output=True).stdout.decode()
+    )
+    assert not [name for name in walk(repository).names if ".." in name]
 
 
 def test_files_are_walked_when_there_is_no_git(repository: Path) -> None:
