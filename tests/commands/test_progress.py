@@ -130,6 +130,13 @@ def test_a_line_a_tenth_is_written_when_it_is_no_terminal(pipe: Desk) -> None:
 
 
 def test_the_tenths_before_are_not_written_when_it_goes_on(pipe: Desk) -> None:
+    async def begin() -> None:
+        async with pipe.progress.shown():
+            pipe.progress.begin(TOTAL * 6 // 10 + 1)
+            await asyncio.sleep(0.25)
+
+    asyncio.run(begin())
+    assert pipe.written == ""
     pipe.show(TOTAL * 7 // 10 + 1, begun_bytes=TOTAL * 6 // 10 + 1)
     assert pipe.written.splitlines() == ["cline: qwen2.5-coder-0.5b: 70% of 500 MB, 50.0 MB/s"]
 

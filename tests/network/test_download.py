@@ -66,6 +66,11 @@ def test_it_goes_on_where_it_was_when_the_connection_breaks_off() -> None:
     assert server.ranges == [None, "bytes=3000-", "bytes=3000-", "bytes=3050-"]
 
 
+def test_it_never_gives_up_when_every_connection_brings_something() -> None:
+    with FileServer(CONTENT, cuts=[1000] * 9).serve() as server:
+        assert fetch(server.url) == CONTENT
+
+
 def test_what_came_before_the_cut_is_given_when_it_breaks_off_too_often() -> None:
     received = bytearray()
     with FileServer(CONTENT, cuts=[70, 0, 0, 0, 0, 0]).serve() as server, pytest.raises(CutOffError):
