@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -95,12 +94,12 @@ def find_installed(paths: Paths, name: str) -> Path | None:
 def find_whole(folder: Path, weights: Weights) -> Path | None:
     """Return the file with these weights, or None where it is missing or has another size."""
     path = folder / weights.file
-    return path if _size_of(path) == weights.size_bytes else None
+    return path if size_of(path) == weights.size_bytes else None
 
 
 def fetched_bytes(folder: Path, weights: Weights) -> int:
     """Return how much of a file an interrupted installation has left to go on from."""
-    return _size_of(partial_path(folder, weights)) or 0
+    return size_of(partial_path(folder, weights)) or 0
 
 
 def choose_default(memory_bytes: int) -> Weights:
@@ -118,22 +117,6 @@ def machine_memory(cgroup: Path = _CGROUP) -> int:
     return min(limits)
 
 
-def remove(folder: Path, weights: Weights) -> int:
-    """Remove a model's file and what an interrupted installation left; return how many bytes that frees.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    freed = 0
-    for path in (folder / weights.file, partial_path(folder, weights)):
-        size = _size_of(path)
-        if size is not None:
-            path.unlink()
-            freed += size
-    shutil.rmtree(parts_folder(folder, weights), ignore_errors=True)
-    return freed
-
-
 def partial_path(folder: Path, weights: Weights) -> Path:
     """Return where the beginning of a file grows until it is whole; whichever source comes next goes on from there."""
     return folder / f"{weights.file}.partial"
@@ -149,7 +132,8 @@ def lock_path(folder: Path, weights: Weights) -> Path:
     return folder / f".{weights.name}.lock"
 
 
-def _size_of(path: Path) -> int | None:
+def size_of(path: Path) -> int | None:
+    """Return the size of a file, or None where there is none."""
     try:
         return path.lstat().st_size
     except OSError:

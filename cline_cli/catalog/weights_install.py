@@ -1,4 +1,4 @@
-"""Installs the weights of a model: one source after another, until the digest of the whole is the right one.
+"""Installs the weights of a model: one source after another, until the digest of the whole is right; removes them.
 
 FILE.partial ──grows by whichever source──> all bytes ──right digest──> FILE
      ^                                          └──wrong digest──> nothing, and once more from the beginning
@@ -20,11 +20,11 @@ from typing import Protocol
 
 from cline_cli.catalog._weights_partial import Partial
 from cline_cli.catalog._weights_sources import FetchPart, FileSource, PartsSource, ServerSource, Source, SourceError
-from cline_cli.catalog.weights import Weights, fetched_bytes, find_whole, lock_path, partial_path, parts_folder
+from cline_cli.catalog.weights import Weights, fetched_bytes, find_whole, lock_path, partial_path, parts_folder, size_of
 from cline_cli.errors import ClineError, ProviderError, UnreachableError
 from cline_cli.network.http import Network
 
-__all__ = ["FetchPart", "Means", "Report", "SourceError", "hold_lock", "install"]
+__all__ = ["FetchPart", "Means", "Report", "SourceError", "hold_lock", "install", "remove"]
 
 _LOCK_POLL_S = 0.2
 
@@ -78,6 +78,22 @@ async def install(weights: Weights, folder: Path, origin: str | None, means: Mea
             except (SourceError, ProviderError) as error:
                 failures.append(error)
         raise _failed(weights, failures)
+
+
+def remove(folder: Path, weights: Weights) -> int:
+    """Remove a model's file and what an interrupted installation left; return how many bytes that frees.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    freed = 0
+    for path in (folder / weights.file, partial_path(folder, weights)):
+        size = size_of(path)
+        if size is not None:
+            path.unlink()
+            freed += size
+    shutil.rmtree(parts_folder(folder, weights), ignore_errors=True)
+    return freed
 
 
 @contextlib.asynccontextmanager

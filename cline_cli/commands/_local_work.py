@@ -9,9 +9,8 @@ import time
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from cline_cli.catalog import weights as catalog
 from cline_cli.catalog.weights import Weights, fetched_bytes
-from cline_cli.catalog.weights_install import Means, hold_lock, install
+from cline_cli.catalog.weights_install import Means, hold_lock, install, remove
 from cline_cli.commands._pip import find_pip, has_own_pip, make_fetch_part
 from cline_cli.commands._progress import Progress
 from cline_cli.config.credentials import OWN_VARIABLE
@@ -53,13 +52,13 @@ def remove_weights(weights: Weights, environment: Environment, paths: Paths) -> 
         OSError: the file cannot be removed.
     """
 
-    async def remove() -> int:
+    async def work() -> int:
         async with hold_lock(paths.models, weights, _progress(weights, environment)):
-            return catalog.remove(paths.models, weights)
+            return remove(paths.models, weights)
 
     if not paths.models.is_dir():
         return 0
-    return asyncio.run(_until_signal(remove()))
+    return asyncio.run(_until_signal(work()))
 
 
 async def _install(weights: Weights, origin: str | None, environment: Environment, paths: Paths) -> None:

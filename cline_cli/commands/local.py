@@ -22,7 +22,6 @@ from cline_cli.catalog.weights import (
     find_installed,
     machine_memory,
 )
-from cline_cli.commands._local_work import install_weights, remove_weights
 from cline_cli.commands._streams import move, say, tell
 from cline_cli.config.paths import Paths, find_paths
 from cline_cli.environment import Environment
@@ -105,6 +104,8 @@ def _install(names: list[str], origin: str | None, environment: Environment, pat
     if find_installed(paths, weights.name):
         say(environment, f"{weights.name} is installed ({_megabytes(weights.size_bytes)}).\n")
         return
+    from cline_cli.commands._local_work import install_weights  # lazy: 60 ms of asyncio and network, mostly not needed
+
     install_weights(weights, _read_origin(origin, environment), environment, paths)
     done = f"Installed {weights.name} ({_megabytes(weights.size_bytes)}, {weights.licence}); its sha256 is right.\n"
     choice = "" if weights.name == PROVIDERS["local"].default_model else f" -m {weights.name}"
@@ -173,6 +174,8 @@ def _to_json(paths: Paths) -> str:
 
 
 def _remove(weights: Weights, environment: Environment, paths: Paths) -> None:
+    from cline_cli.commands._local_work import remove_weights  # lazy: as in _install
+
     freed = remove_weights(weights, environment, paths)
     done = f"Removed {weights.name}: {_megabytes(freed)} are free again." if freed else f"{weights.name} was not there."
     say(environment, f"{done}\n")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from cline_cli.catalog._weights_sources import unpack
 from cline_cli.catalog.weights import Parts, Weights, lock_path, partial_path, parts_folder
-from cline_cli.catalog.weights_install import FetchPart, Means, SourceError, install
+from cline_cli.catalog.weights_install import FetchPart, Means, SourceError, install, remove
 from cline_cli.errors import ClineError, UnreachableError
 from cline_cli.network.http import Network
 from tests.network.file_server import FileServer
@@ -503,6 +503,16 @@ def test_it_can_be_cancelled_when_it_waits_for_another(desk: Desk) -> None:
         await end(first)
 
     asyncio.run(run())
+
+
+def test_all_that_is_a_models_goes_when_it_is_removed(desk: Desk) -> None:
+    desk.put_partial(bytes(30))
+    desk.target.write_bytes(bytes(70))
+    (desk.folder / "mine.gguf").write_bytes(bytes(5))
+    parts_folder(desk.folder, WEIGHTS).mkdir()
+    assert remove(desk.folder, WEIGHTS) == 100
+    assert [path.name for path in desk.folder.iterdir()] == ["mine.gguf"]
+    assert remove(desk.folder, WEIGHTS) == 0
 
 
 async def end(task: asyncio.Future[Path]) -> None:
