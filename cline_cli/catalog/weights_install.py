@@ -203,8 +203,8 @@ def _check_space(
 
 def _announce(weights: Weights, folder: Path) -> str:
     there = fetched_bytes(folder, weights)
-    rest = f"; {_megabytes(there)} of it are there already" if there else ""
-    return f"fetching {weights.name}, {_megabytes(weights.size_bytes)}, into {folder}{rest}"
+    rest = f"; {there / 1e6:.0f} MB of it are there already" if there else ""
+    return f"fetching {weights.name}, {weights.size_bytes / 1e6:.0f} MB, into {folder}{rest}"
 
 
 def _failed(weights: Weights, failures: list[ClineError]) -> ClineError:
@@ -215,4 +215,5 @@ def _failed(weights: Weights, failures: list[ClineError]) -> ClineError:
 
 
 def _megabytes(count: int) -> str:
+    """Return a size that is enough: rounded up."""
     return f"{-(-count // 10**6)} MB"

@@ -151,7 +151,7 @@ def test_the_publishers_file_is_taken_when_it_can_be_had(desk: Desk) -> None:
     with FileServer(CONTENT).serve() as server:
         desk.install(url=server.url)
     assert desk.index.fetched == []
-    assert desk.report.told == [f"fetching tiny-1k, 1 MB, into {desk.folder}"]
+    assert desk.report.told == [f"fetching tiny-1k, 0 MB, into {desk.folder}"]
     assert desk.report.begins == [0]
     assert desk.report.moves[-1] == 1000
 
@@ -198,7 +198,7 @@ def test_a_finished_part_is_not_fetched_again_when_one_failed(desk: Desk) -> Non
     desk.report.told.clear()
     desk.install()
     assert desk.index.fetched == ["tiny-part3==1.0"]
-    assert desk.report.told[0].endswith("; 1 MB of it are there already")
+    assert desk.report.told[0].endswith("; 0 MB of it are there already")
 
 
 def test_the_rest_of_a_part_is_taken_when_some_of_it_is_there(desk: Desk) -> None:

@@ -154,7 +154,7 @@ def test_a_file_is_refused_when_it_is_another(cline: RunCline, tmp_path: Path) -
     assert result.exit_code == 1
     assert result.stdout == b""
     announced, failed = result.stderr.splitlines()
-    assert announced.startswith(f"cline: fetching {NAME}, 492 MB, into {tmp_path}/home/")
+    assert announced.startswith(f"cline: fetching {NAME}, 491 MB, into {tmp_path}/home/")
     assert failed.startswith(f"cline: cannot fetch {NAME}: {tmp_path}/work/mine.gguf has 4 bytes instead of 491400064.")
 
 
