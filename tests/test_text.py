@@ -120,6 +120,12 @@ def test_the_answer_goes_on_when_a_sequence_never_ends(opener: str) -> None:
     assert sanitize(f"{opener}123\nthe rest") == "\nthe rest"
 
 
+def test_the_answer_goes_on_when_a_sequence_that_never_ends_comes_in_pieces() -> None:
+    sanitizer = Sanitizer()
+    assert sanitizer.feed("\x1b]") == ""
+    assert len("".join(sanitizer.feed("1" * 1000) for _ in range(10))) == 10_000 - MAX_SEQUENCE
+
+
 def test_nothing_is_held_back_when_the_text_is_plain() -> None:
     sanitizer = Sanitizer()
     assert [sanitizer.feed(piece) for piece in ("a\n", "\n", "b\r", "\n", "c")] == ["a\n", "\n", "b\n", "", "c"]

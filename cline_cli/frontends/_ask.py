@@ -110,11 +110,11 @@ async def _read_answer(terminal: int) -> str:
         OSError: the terminal is gone; likewise termios.error.
     """
     before = termios.tcgetattr(terminal)
+    # What was typed before the question stood there does not answer it.
+    termios.tcflush(terminal, termios.TCIFLUSH)
     termios.tcsetattr(terminal, termios.TCSANOW, _in_line_mode(before))
     answer = ""
     try:
-        # What was typed before the question stood there does not answer it.
-        termios.tcflush(terminal, termios.TCIFLUSH)
         while True:
             await _wait_until_readable(terminal)
             with suppress(BlockingIOError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cline_cli.agent.events import RunFinished, ToolFinished
 from cline_cli.agent.messages import Usage
+from cline_cli.errors import DeniedError, LimitReachedError
 from cline_cli.text import one_line
 
 OUTCOME_CELLS = 200
@@ -44,6 +45,11 @@ def describe_usage(usage: Usage) -> str:
     cached = f" ({format_tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     tokens = f"{format_tokens(usage.input_tokens)} in{cached}, {format_tokens(usage.output_tokens)} out"
     return f"{tokens}, {format_cost(usage.cost_usd)}"
+
+
+def is_answered(run: RunFinished) -> bool:
+    """Return whether the text is an answer to be shown: after most failures it is a fragment, or empty."""
+    return run.error is None or (bool(run.text) and isinstance(run.error, DeniedError | LimitReachedError))
 
 
 def is_command(summary: str) -> bool:

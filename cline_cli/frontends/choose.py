@@ -29,7 +29,7 @@ def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
         return TextFrontEnd(stdout, Output(environment.stderr), manner)
     is_live = _is_capable(environment.variables) if manner.output_format is None else manner.output_format == "rich"
     if not is_live:
-        return TextFrontEnd(stdout, Output(environment.stderr), replace(manner, streams=True), is_terminal=True)
+        return TextFrontEnd(stdout, Output(environment.stderr), replace(manner, streams=True, is_watched=True))
     from cline_cli.frontends.console.front_end import ConsoleFrontEnd  # lazy: 10 ms that pipes do without
     from cline_cli.frontends.console.screen import Screen, measure  # lazy: as above
 

@@ -27,8 +27,8 @@ from cline_cli.agent.events import (
 from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
-from cline_cli.errors import DeniedError, LimitReachedError, ServerError
-from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
+from cline_cli.errors import ServerError
+from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration, is_answered
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
@@ -37,6 +37,15 @@ from cline_cli.text import Sanitizer, one_line, sanitize
 SILENCE_S = 30
 """When nothing came for so long, that is said; and again at every full minute."""
 SUMMARY_CELLS = 120
+
+
+Question = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]
+
+
+async def _ask_on_terminal(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    from cline_cli.frontends._ask import ask  # lazy: only an interactive run asks
+
+    return await ask(tool, arguments)
 
 
 @dataclass(slots=True)
@@ -57,16 +66,15 @@ class TextFrontEnd:
         stderr: Output,
         manner: Manner,
         *,
-        is_terminal: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        question: Question = _ask_on_terminal,
     ) -> None:
-        """`is_terminal` says that a person watches stdout come: a word can take back what was streamed."""
         self._stdout = stdout
         self._stderr = stderr
         self._manner = manner
-        self._is_terminal = is_terminal
         self._clock = clock
+        self._question = question
         self._pace = Pace(clock)
         self._silence = _Silence(self._say, clock, sleep)
         self._streams = manner.streams
@@ -74,7 +82,7 @@ class TextFrontEnd:
         self._message = _Message()
         self._streamed: str | None = None
         """The last message that went to stdout whole."""
-        self._told_impure = False
+        self._has_told_impure = False
 
     async def show(self, event: Event) -> None:
         """Show one event; returns when its bytes are written.
@@ -104,11 +112,9 @@ class TextFrontEnd:
 
     async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal."""
-        from cline_cli.frontends._ask import ask  # lazy: only an interactive run asks
-
         self._silence.is_held = True
         try:
-            return await ask(tool, arguments)
+            return await self._question(tool, arguments)
         finally:
             self._silence.is_held = False
             self._silence.last_s = self._clock()
@@ -157,7 +163,7 @@ class TextFrontEnd:
             ServerError: some of it is out, and nobody can take it back.
         """
         if self._message.is_out:
-            if not self._is_terminal:
+            if not self._manner.is_watched:
                 raise ServerError("the reply broke off after part of it was printed", "Run it again")
             await self._end_line()
             await self._say(f"the reply broke off, and is asked for again: {one_line(cause, OUTCOME_CELLS)}")
@@ -167,8 +173,8 @@ class TextFrontEnd:
         if self._message.is_out:
             await self._end_line()
             self._streamed = message.text
-            if message.tool_calls and not self._is_terminal and not self._told_impure:
-                self._told_impure = True
+            if message.tool_calls and not self._manner.is_watched and not self._has_told_impure:
+                self._has_told_impure = True
                 await self._say("--stream: what the model says between its calls is on standard output too")
         if self._manner.is_verbose:
             await self._say(self._pace.describe(message.usage))
@@ -183,7 +189,7 @@ class TextFrontEnd:
         await self._silence.end()
         if self._message.is_out:
             await self._end_line()
-        elif run.text != self._streamed and _is_answered(run):
+        elif run.text != self._streamed and is_answered(run):
             await self._stdout.write_text(sanitize(run.text).rstrip("\n") + "\n")
         if run.tool_calls:
             await self._say(f"{'stopped' if run.error else 'done'}: {describe_run(run)}")
@@ -191,7 +197,7 @@ class TextFrontEnd:
     async def _say(self, line: str) -> None:
         """Write a line to stderr; a stderr that is closed or gone is no reason to end a run."""
         if not self._manner.is_quiet:
-            start = "\n" if self._is_terminal and self._message.is_out else ""
+            start = "\n" if self._manner.is_watched and self._message.is_out else ""
             with suppress(OSError):
                 await self._stderr.write_text(f"{start}cline: {line}\n")
 
@@ -243,8 +249,3 @@ class _Silence:
         if self.running:
             return one_line(next(iter(self.running.values())), SUMMARY_CELLS)
         return f"model ({self.cause})" if self.cause else "model"
-
-
-def _is_answered(run: RunFinished) -> bool:
-    """Return whether the text is an answer to be printed: after most failures it is a fragment, or empty."""
-    return run.error is None or (bool(run.text) and isinstance(run.error, DeniedError | LimitReachedError))

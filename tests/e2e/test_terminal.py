@@ -82,6 +82,12 @@ class Person:
             assert time.monotonic() < deadline_s, f"{text!r} was not seen in {self.seen!r}"
             self.look(0.1)
 
+    def wait_for_question(self) -> None:
+        """See the question, and that what is typed from now on answers it: Esc ends a line."""
+        self.wait_for("or say why not: ")
+        while termios.tcgetattr(self.program)[6][termios.VEOL] != b"\x1b":
+            time.sleep(0.001)
+
     def type(self, keys: str) -> None:
         os.write(self.terminal, keys.encode())
 
@@ -152,7 +158,7 @@ def test_no_escape_byte_is_written_when_the_terminal_or_the_person_wants_none(
 
 def test_the_call_runs_when_the_person_says_yes(sit: Sit) -> None:
     person = sit((RUN, text("Done.")), "make it")
-    person.wait_for("or say why not: ")
+    person.wait_for_question()
     assert not Path("made").exists()
     person.type("y\r")
     assert person.wait() == 0
@@ -165,7 +171,7 @@ def test_the_call_runs_when_the_person_says_yes(sit: Sit) -> None:
 
 def test_the_call_does_not_run_when_the_person_says_why_not(sit: Sit) -> None:
     person = sit((RUN, text("As you wish.")), "make it")
-    person.wait_for("or say why not: ")
+    person.wait_for_question()
     person.type("no, not here\r")
     assert person.wait() == 5
     assert not Path("made").exists()
@@ -175,7 +181,7 @@ def test_the_call_does_not_run_when_the_person_says_why_not(sit: Sit) -> None:
 
 def test_the_run_ends_when_control_c_is_typed_at_the_question(sit: Sit) -> None:
     person = sit((RUN,), "make it")
-    person.wait_for("or say why not: ")
+    person.wait_for_question()
     person.type("\x03")
     assert person.wait() == 128 + signal.SIGINT
     assert not Path("made").exists()
@@ -196,7 +202,7 @@ def test_the_question_stands_on_the_terminal_when_the_answer_goes_into_a_pipe(si
     reader, writer = os.pipe()
     person = sit((RUN, text("Done.")), "make it", stdout=writer)
     os.close(writer)
-    person.wait_for("or say why not: ")
+    person.wait_for_question()
     person.type("y\r")
     assert person.wait() == 0
     assert os.read(reader, 1000) == b"Done.\n"

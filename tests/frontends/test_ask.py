@@ -124,16 +124,6 @@ def test_what_follows_an_escape_does_not_answer_the_next_question(terminal: Term
     assert converse(terminal, typing(terminal, b"\r")) == Deny("The user said no.")
 
 
-def test_control_c_stays_a_signal_while_the_question_is_open(terminal: Terminal) -> None:
-    async def person() -> None:
-        flags = terminal.attributes[3]
-        assert isinstance(flags, int)
-        assert flags & termios.ISIG
-        terminal.type(b"\r")
-
-    converse(terminal, person)
-
-
 def test_the_terminal_is_as_it_was_when_the_question_is_cancelled(terminal: Terminal) -> None:
     before = terminal.attributes
 
@@ -152,9 +142,16 @@ def test_the_terminal_is_as_it_was_when_the_question_is_cancelled(terminal: Term
 def test_a_line_can_be_typed_when_the_terminal_was_left_raw(terminal: Terminal) -> None:
     raw = terminal.attributes
     assert isinstance(raw[3], int)
-    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    raw[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
     termios.tcsetattr(terminal.program, termios.TCSANOW, raw)
-    assert converse(terminal, typing(terminal, b"y\r")) == Allow(ARGUMENTS)
+
+    async def person() -> None:
+        flags = terminal.attributes[3]
+        assert isinstance(flags, int)
+        assert flags & termios.ISIG, "Control-C stays a signal"
+        terminal.type(b"y\r")
+
+    assert converse(terminal, person) == Allow(ARGUMENTS)
     assert terminal.attributes[3] == raw[3]
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
@@ -19,14 +20,14 @@ from cline_cli.agent.events import (
     ToolProgress,
     ToolStarted,
 )
-from cline_cli.agent.messages import AssistantMessage, TextPart, ToolCall, Usage
+from cline_cli.agent.messages import AssistantMessage, JsonObject, TextPart, ToolCall, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, Waiting
-from cline_cli.agent.tool import ToolOutput
+from cline_cli.agent.tool import Tool, ToolOutput
 from cline_cli.errors import ClineError, DeniedError, LimitReachedError, ProviderError, ServerError
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import TextFrontEnd
 from cline_cli.machine.output import Output
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeTool
 
 CALL = ToolCall("c1", "run_commands", '{"commands":["pytest -q"]}')
 
@@ -55,14 +56,12 @@ class Page:
             os.close(descriptor)
 
 
-def play(
-    folder: Path, events: Sequence[Event], manner: Manner | None = None, *, is_terminal: bool = False
-) -> tuple[str, str]:
+def play(folder: Path, events: Sequence[Event], manner: Manner | None = None) -> tuple[str, str]:
     """Show the events, and return what is then on stdout and stderr."""
     page = Page(folder)
 
     async def main() -> None:
-        front_end = TextFrontEnd(*page.outputs, manner or Manner(), is_terminal=is_terminal)
+        front_end = TextFrontEnd(*page.outputs, manner or Manner())
         try:
             for event in events:
                 await front_end.show(event)
@@ -226,14 +225,12 @@ def test_nothing_is_lost_when_a_reply_is_void_before_anything_was_printed(tmp_pa
         ReplyDiscarded("empty"),
     ]
     again = streamed("whole", has_tools=False)[1:]
-    assert play(tmp_path, [*void, *again, finished("whole")])[0] == "whole\n"
+    assert play(tmp_path, [*void, *again])[0] == "whole\n"
 
 
 def test_a_word_takes_it_back_when_a_person_watched_the_void_reply(tmp_path: Path) -> None:
     void: list[Event] = [IterationStarted(1, has_tools=True), TextDelta("half"), ReplyDiscarded("cut")]
-    out, err = play(
-        tmp_path, [*void, *streamed("whole")[1:], finished("whole")], Manner(streams=True), is_terminal=True
-    )
+    out, err = play(tmp_path, [*void, *streamed("whole")[1:], finished("whole")], Manner(streams=True, is_watched=True))
     assert out == "half\nwhole\n"
     assert err == "cline: the reply broke off, and is asked for again: cut\n"
 
@@ -326,6 +323,31 @@ def test_silence_is_told_when_nothing_comes_for_long(tmp_path: Path) -> None:
         assert page.err.splitlines()[3:] == ["cline: waiting for $ pytest -q, 30 s"]
         assert sleeper.naps[:4] == [30, 30, 60, 60]
         await front_end.close()
+        await front_end.close()
+
+    asyncio.run(main())
+    page.close()
+
+
+def test_silence_is_not_told_while_a_question_is_open(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+
+    async def main() -> None:
+        clock = FakeClock()
+        sleeper = Sleeper(clock)
+
+        async def question(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+            await sleeper.wake()
+            await sleeper.wake()
+            return Allow(arguments)
+
+        front_end = TextFrontEnd(*page.outputs, Manner(), clock=clock, sleep=sleeper, question=question)
+        await front_end.show(RunStarted("m"))
+        assert await front_end.ask(FakeTool(), {"a": 1}) == Allow({"a": 1})
+        assert page.err == ""
+        await sleeper.wake()
+        await sleeper.wake()
+        assert page.err == "cline: waiting for model, 30 s\n"
         await front_end.close()
 
     asyncio.run(main())

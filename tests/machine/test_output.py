@@ -69,7 +69,7 @@ async def write_until_stuck(output: Output) -> asyncio.Task[None]:
 def test_every_byte_arrives_when_the_reader_is_slow(kind: str, request: pytest.FixtureRequest) -> None:
     reader, writer = request.getfixturevalue(kind)
     received: list[bytes] = []
-    thread = threading.Thread(target=read_slowly, args=(reader, len(MUCH), received))
+    thread = threading.Thread(target=read_slowly, args=(reader, len(MUCH), received), daemon=True)
     thread.start()
     asyncio.run(Output(writer).write(MUCH))
     thread.join()
@@ -80,7 +80,7 @@ def test_every_byte_arrives_when_the_descriptor_is_a_socket() -> None:
     here, there = socket.socketpair()
     received: list[bytes] = []
     with here, there:
-        thread = threading.Thread(target=read_slowly, args=(there.fileno(), len(MUCH), received))
+        thread = threading.Thread(target=read_slowly, args=(there.fileno(), len(MUCH), received), daemon=True)
         thread.start()
         asyncio.run(Output(here.fileno()).write(MUCH))
         thread.join()
@@ -115,7 +115,7 @@ def test_every_byte_arrives_when_somebody_else_made_the_descriptor_non_blocking(
     reader, writer = pipe
     os.set_blocking(writer, False)
     received: list[bytes] = []
-    thread = threading.Thread(target=read_slowly, args=(reader, len(MUCH), received))
+    thread = threading.Thread(target=read_slowly, args=(reader, len(MUCH), received), daemon=True)
     thread.start()
     asyncio.run(Output(writer).write(MUCH))
     thread.join()
@@ -131,7 +131,7 @@ def test_writes_do_not_mix_when_they_are_concurrent(pipe: tuple[int, int]) -> No
         output = Output(writer)
         await asyncio.gather(output.write(first), output.write(second))
 
-    thread = threading.Thread(target=read_slowly, args=(reader, 200_000, received))
+    thread = threading.Thread(target=read_slowly, args=(reader, 200_000, received), daemon=True)
     thread.start()
     asyncio.run(main())
     thread.join()

@@ -312,6 +312,32 @@ def test_nothing_is_lost_when_showing_is_cancelled_between_two_blocks() -> None:
     assert room.text == ["one", "", "two", "", "three", ""]
 
 
+def test_a_frame_that_is_being_written_is_not_torn_when_the_run_finishes() -> None:
+    text = "one\n\ntwo"
+
+    async def main() -> None:
+        await room.show([RunStarted("m"), IterationStarted(1, has_tools=True), TextDelta("one")])
+        room.output.may_write.clear()
+        await room.front_end.show(TextDelta("\n\ntwo"))
+        while not room.output.is_waiting:
+            await asyncio.sleep(0.01)
+        finishing = asyncio.create_task(room.front_end.show(finished("", error=ProviderError("stopped"))))
+        await asyncio.sleep(0.01)
+        room.output.may_write.set()
+        await finishing
+
+    room = Room()
+    asyncio.run(main())
+    assert room.text == [*text.split("\n"), ""]
+
+
+def test_thoughts_of_a_void_reply_are_not_told() -> None:
+    void: list[Event] = [IterationStarted(1, has_tools=True), ThinkingDelta("void"), ReplyDiscarded("cut")]
+    lines = play([*void, ThinkingDelta("sound"), TextDelta("x"), message("x")], Manner(is_verbose=True))
+    assert "void" not in lines
+    assert "sound" in lines
+
+
 def test_closing_ends_when_the_terminal_takes_nothing() -> None:
     async def main() -> None:
         await room.show([RunStarted("m"), IterationStarted(1, has_tools=True), TextDelta("Some ")])
@@ -319,6 +345,7 @@ def test_closing_ends_when_the_terminal_takes_nothing() -> None:
         room.output.is_stuck = True
         await room.front_end.show(TextDelta("more"))
         await asyncio.wait_for(room.front_end.close(), 30)
+        await asyncio.wait_for(room.front_end.show(finished("", error=ProviderError("stopped"), calls=1)), 30)
 
     room = Room()
     asyncio.run(main())

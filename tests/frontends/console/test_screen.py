@@ -23,9 +23,15 @@ class Recorder(Output):
         self.terminal = Emulator(columns, rows)
         self.writes: list[str] = []
         self.is_stuck = False
+        self.is_waiting = False
+        self.may_write = asyncio.Event()
+        self.may_write.set()
 
     async def write(self, data: bytes) -> None:
         text = data.decode()
+        self.is_waiting = True
+        await self.may_write.wait()
+        self.is_waiting = False
         if self.is_stuck:
             self.terminal.feed(text[:1])
             await asyncio.Event().wait()
