@@ -93,12 +93,24 @@ def find_weights(name: str) -> Weights:
     return WEIGHTS[name]
 
 
+def choose_weights(name: str | None, memory_bytes: int) -> tuple[Weights, str]:
+    """Return the model to install, and what a person who named none should know of it, or "".
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name is not None:
+        return find_weights(name), ""
+    weights = choose_default(memory_bytes)
+    if weights.name == _ABLE:
+        return weights, ""
+    return weights, f"with {memory_bytes / 1e9:.1f} GB of memory it is the small {weights.name}: {weights.purpose}"
+
+
 def _install(names: list[str], origin: str | None, environment: Environment, paths: Paths) -> None:
-    memory_bytes = machine_memory()
-    weights = find_weights(names[0]) if names else choose_default(memory_bytes)
-    if not names and weights.name != _ABLE:
-        told = f"with {memory_bytes / 1e9:.1f} GB of memory it is the small {weights.name}: {weights.purpose}"
-        tell(environment, told)
+    weights, notice = choose_weights(names[0] if names else None, machine_memory())
+    if notice:
+        tell(environment, notice)
     if not runtime.is_installed():
         raise ClineError(*runtime.describe_missing(runtime.read_host()))
     if find_installed(paths, weights.name):

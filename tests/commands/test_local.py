@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cline_cli.catalog.weights import WEIGHTS, partial_path
-from cline_cli.commands.local import app
+from cline_cli.commands.local import app, choose_weights
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, UsageError
 from tests.conftest import RunCline
@@ -137,6 +137,13 @@ def test_nothing_is_made_when_there_is_nothing_to_remove(desk: Desk) -> None:
 
 
 # Install
+
+
+def test_the_small_model_is_chosen_and_told_when_there_is_little_memory() -> None:
+    told = f"with 2.1 GB of memory it is the small {NAME}: short answers; too small to work on files"
+    assert choose_weights(None, 2_100_000_000) == (SMALL, told)
+    assert choose_weights(None, 8_000_000_000) == (ABLE, "")
+    assert choose_weights(ABLE.name, 2_100_000_000) == (ABLE, "")
 
 
 def test_one_short_line_is_told_when_it_is_installed(desk: Desk) -> None:
