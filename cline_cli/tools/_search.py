@@ -24,9 +24,15 @@ from cline_cli.workspace.walk import SKIPPED_FOLDERS, is_in_repository
 
 MAX_MATCHES = 100
 MAX_FILE_BYTES = 5_000_000
-TIMEOUT_S = 20.0
-"""For one query."""
+OWN_PROGRAM = (sys.executable, "-I", "-S", child.__file__)
 _MAX_OUTPUT_BYTES = 4_000_000
+
+
+class Where(NamedTuple):
+    folder: Path
+    variables: Mapping[str, str]
+    """The environment of the program that searches."""
+    timeout_s: float
 
 
 class Match(NamedTuple):
@@ -52,47 +58,50 @@ def find_ripgrep(variables: Mapping[str, str]) -> str | None:
     return None
 
 
-async def search_with_ripgrep(program: str, regex: str, folder: Path, variables: Mapping[str, str]) -> Found | None:
+async def search_with_ripgrep(program: str, regex: str, where: Where) -> Found | None:
     """Search all of a folder; None where ripgrep refuses, most likely because the expression is none to it.
 
     Raises:
         OSError: it cannot be started.
         ValueError: the expression cannot be given to a program.
     """
-    skipped = (".git",) if is_in_repository(folder) else sorted(SKIPPED_FOLDERS)
+    skipped = (".git",) if is_in_repository(where.folder) else sorted(SKIPPED_FOLDERS)
     argv = (
         *(program, "--json", "--no-config", "--hidden", "--no-ignore-dot", "--crlf", "--engine=auto", "--sort=path"),
         *(f"--glob=!{name}" for name in skipped),
         *(f"--max-count={MAX_MATCHES + 1}", f"--max-filesize={MAX_FILE_BYTES}", f"--regexp={regex}", "--", "./"),
     )
-    completed = await run_process(
-        Command(argv, folder, variables, TIMEOUT_S, _MAX_OUTPUT_BYTES, stops_when_full=True, drops_errors=True)
-    )
+    completed = await run_process(Command(argv, *where, _MAX_OUTPUT_BYTES, stops_when_full=True, drops_errors=True))
     if completed.exit_code == 2 and not completed.head:
         return None
     rows = [_read_event(line) for line in _whole_lines(completed)]
     return _to_found([row for row in rows if row], completed)
 
 
-async def search_with_child(regex: str, names: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Found:
+async def search_with_child(
+    regex: str, names: Sequence[str], where: Where, program: tuple[str, ...] = OWN_PROGRAM
+) -> Found:
     """Search these files of a folder.
 
     Raises:
-        ItemError: it is no regular expression.
+        ItemError: it is no regular expression, or the child failed.
         OSError: the child cannot be started.
         ValueError: the expression cannot be given to a program.
     """
     with scratch_file(b"".join(os.fsencode(name) + b"\0" for name in names)) as listed:
         limits = (str(MAX_MATCHES + 1), str(MAX_FILE_BYTES))
-        argv = (sys.executable, "-I", "-S", child.__file__, regex, str(listed), *limits)
-        completed = await run_process(
-            Command(argv, folder, variables, TIMEOUT_S, _MAX_OUTPUT_BYTES, stops_when_full=True, descriptors=(listed,))
-        )
-    rows = [_parse(line) for line in _whole_lines(completed)]
-    error = next((str(row[1]) for row in rows if isinstance(row, list) and row[:1] == ["error"]), None)
+        argv = (*program, regex, str(listed), *limits)
+        command = Command(argv, *where, _MAX_OUTPUT_BYTES, stops_when_full=True, descriptors=(listed,))
+        completed = await run_process(command)
+    rows = [row for row in map(_parse, _whole_lines(completed)) if isinstance(row, list)]
+    error = next((row[1] for row in rows if len(row) == 2), None)
     if error is not None:
         raise ItemError(f"not a regular expression: {error}")
-    return _to_found([Match(*row) for row in rows if isinstance(row, list) and len(row) == 3], completed)
+    found = _to_found([Match(*row) for row in rows if len(row) == 3], completed)
+    if completed.exit_code != 0 and not found.is_timed_out and not found.has_more:
+        last = completed.head.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ItemError(f"the search failed: {last or completed.signal_name}")
+    return found
 
 
 def _whole_lines(completed: Completed) -> list[bytes]:

@@ -15,8 +15,8 @@ from cline_cli.tools._results import MAX_RESULT_BYTES, Item, ItemError, count, o
 from cline_cli.tools._search import (
     MAX_FILE_BYTES,
     MAX_MATCHES,
-    TIMEOUT_S,
     Found,
+    Where,
     find_ripgrep,
     search_with_child,
     search_with_ripgrep,
@@ -25,6 +25,7 @@ from cline_cli.tools._workplace import Workplace
 from cline_cli.workspace.walk import Listing, list_files
 
 MAX_QUERIES = 20
+TIMEOUT_S = 20.0
 _LINE_BREAK = re.compile(r"(?<!\\)(?:\\\\)*\\n|\n")
 
 SPEC = ToolSpec(
@@ -54,11 +55,12 @@ class _Scope:
 class SearchCodebase:
     spec = SPEC
 
-    def __init__(self, workplace: Workplace, ripgrep: str | None) -> None:
-        """Search with that program, or without one."""
+    def __init__(self, workplace: Workplace, ripgrep: str | None, timeout_s: float = TIMEOUT_S) -> None:
+        """Search with that program, or without one; each query at most `timeout_s`."""
         self._confinement = workplace.confinement
         self._variables = workplace.variables
         self._ripgrep = ripgrep
+        self._timeout_s = timeout_s
 
     def normalize(self, arguments: JsonObject) -> JsonObject:
         given = inputs.first(arguments, "queries", "query", "regex", "pattern", "patterns")
@@ -111,14 +113,15 @@ class SearchCodebase:
         """Raises ItemError."""
         if _LINE_BREAK.search(regex):
             raise ItemError("a match is within one line, so the regex cannot hold a line break")
+        where = Where(scope.folder, self._variables, self._timeout_s)
         try:
             # A pattern given to ripgrep would win over what is ignored, so that goes the other way.
             if self._ripgrep and not scope.pattern and not scope.listing:
-                found = await search_with_ripgrep(self._ripgrep, regex, scope.folder, self._variables)
+                found = await search_with_ripgrep(self._ripgrep, regex, where)
                 if found is not None:
                     return self._describe(regex, found, scope, is_complete=True)
             scope.listing = listing = scope.listing or await self._list(scope)
-            found = await search_with_child(regex, listing.names, scope.folder, self._variables)
+            found = await search_with_child(regex, listing.names, where)
         except OSError as error:
             raise ItemError(f"the search could not be started: {error.strerror}") from error
         except ValueError:
@@ -135,7 +138,9 @@ class SearchCodebase:
     def _describe(self, regex: str, found: Found, scope: _Scope, *, is_complete: bool) -> Item:
         """Raises ItemError."""
         if found.is_timed_out and not found.matches:
-            raise ItemError(f"nothing was found within {TIMEOUT_S:.0f} s: make the regex simpler, or search one folder")
+            raise ItemError(
+                f"nothing was found within {self._timeout_s:g} s: make the regex simpler, or search one folder"
+            )
         lines: list[str] = []
         room = MAX_RESULT_BYTES
         for match in found.matches:
@@ -148,7 +153,7 @@ class SearchCodebase:
         if found.has_more or len(lines) < len(found.matches):
             notes.append(f"only the first {len(lines)} matches are shown: make the regex narrower")
         if found.is_timed_out:
-            notes.append(f"stopped after {TIMEOUT_S:.0f} s, before all files were searched")
+            notes.append(f"stopped after {self._timeout_s:g} s, before all files were searched")
         if not is_complete:
             notes.append("there are too many files here: not all were searched")
         if not found.matches:

@@ -18,7 +18,7 @@ SKIPPED_FOLDERS = frozenset(
     ".git .hg .svn .jj node_modules .venv venv __pycache__ .mypy_cache .pytest_cache .ruff_cache .tox .nox".split()
 )
 """What nobody wrote by hand; asked only where git does not know what is ignored."""
-MAX_FILES = 50_000
+MAX_FILES = 200_000
 _MAX_GIT_BYTES = 16 * 1024 * 1024
 _GIT_TIMEOUT_S = 10.0
 _LIST = ("ls-files", "-z", "--exclude-standard")
@@ -35,8 +35,8 @@ def is_in_repository(folder: Path) -> bool:
     return any((parent / ".git").exists() for parent in (folder, *folder.parents))
 
 
-async def list_files(folder: Path, variables: Mapping[str, str]) -> Listing:
-    """Return the files in a folder and all folders in it, at most MAX_FILES; symbolic links are not followed.
+async def list_files(folder: Path, variables: Mapping[str, str], max_files: int = MAX_FILES) -> Listing:
+    """Return the files in a folder and all folders in it, at most so many; symbolic links are not followed.
 
     `variables` is the environment for git. A tracked file that was deleted may be among them.
     """
@@ -45,13 +45,13 @@ async def list_files(folder: Path, variables: Mapping[str, str]) -> Listing:
     is_complete = named is None or named.is_complete
     for name in named.names if named else ():
         if name.endswith("/"):  # another repository inside this one, of which git says nothing
-            is_complete &= await _walk_into(folder, name, names)
+            is_complete &= await _walk_into(folder, name, names, max_files)
         else:
             names.add(name)
     if not names:  # no repository, or the folder itself is ignored and was asked for all the same
-        is_complete = await _walk_into(folder, "", names)
+        is_complete = await _walk_into(folder, "", names, max_files)
     ordered = sorted(names, key=lambda name: name.split("/"))
-    return Listing(tuple(ordered[:MAX_FILES]), is_complete and len(ordered) <= MAX_FILES)
+    return Listing(tuple(ordered[:max_files]), is_complete and len(ordered) <= max_files)
 
 
 async def list_folder(folder: Path, variables: Mapping[str, str]) -> Listing:
@@ -103,10 +103,10 @@ async def _ask_git(folder: Path, variables: Mapping[str, str], *options: str) ->
     return Listing(tuple(name for name in names if name[:1] != "/" and ".." not in name.split("/")), not is_full)
 
 
-async def _walk_into(folder: Path, start: str, names: set[str]) -> bool:
+async def _walk_into(folder: Path, start: str, names: set[str], max_files: int) -> bool:
     """Add the files below `start`; return whether these are all."""
     files = _walk(folder, start)
-    while len(names) <= MAX_FILES:
+    while len(names) <= max_files:
         some = list(islice(files, _FILES_AT_ONCE))
         if not some:
             return True
@@ -116,16 +116,20 @@ async def _walk_into(folder: Path, start: str, names: set[str]) -> bool:
 
 
 def _walk(folder: Path, start: str) -> Iterator[str]:
+    """Yield the files in the order of their paths, so that what is left out of too many is the end."""
     waiting = [start]
     while waiting:
-        inner = waiting.pop()
+        name = waiting.pop()
+        if name and not name.endswith("/"):
+            yield name
+            continue
         try:
-            with os.scandir(folder / inner) as entries:
-                found = list(entries)
+            with os.scandir(folder / name) as entries:
+                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError:
             continue
         for entry in found:
             if entry.is_file(follow_symlinks=False):
-                yield inner + entry.name
+                waiting.append(name + entry.name)
             elif entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED_FOLDERS:
-                waiting.append(f"{inner}{entry.name}/")
+                waiting.append(f"{name}{entry.name}/")

@@ -195,34 +195,36 @@ def test_no_link_is_followed_when_one_has_appeared_in_the_path(folder: Path) -> 
     assert (folder / "outside" / "file").read_bytes() == b"outside"
 
 
-def test_nothing_outside_is_touched_when_folders_are_swapped_for_links_all_the_time(folder: Path) -> None:
-    (folder / "inner").mkdir()
-    (folder / "outside").mkdir()
-    (folder / "inner" / "file").write_bytes(b"inside")
-    (folder / "outside" / "file").write_bytes(b"outside")
-    (folder / "link").symlink_to("outside")
+@pytest.mark.parametrize(("swapped", "target"), [("inner", "outside"), ("inner/file", "../outside/file")])
+def test_nothing_outside_is_touched_when_links_are_put_in_the_way(folder: Path, swapped: str, target: str) -> None:
+    for name in ("inner", "outside"):
+        (folder / name).mkdir()
+        (folder / name / "file").write_text(name)
+    place, away, link = folder / swapped, folder / f"{swapped}-away", folder / f"{swapped}-link"
+    link.symlink_to(target)
     ended = threading.Event()
 
     def swap() -> None:
         while not ended.is_set():
-            (folder / "inner").rename(folder / "away")
-            (folder / "link").rename(folder / "inner")
-            (folder / "inner").rename(folder / "link")
-            (folder / "away").rename(folder / "inner")
+            with suppress(FileNotFoundError):
+                place.rename(away)
+                link.rename(place)
+                place.rename(link)
+                away.rename(place)
 
     thread = threading.Thread(target=swap)
     thread.start()
     try:
         for _ in range(1_000):
             with suppress(OSError):
-                assert read(folder / "inner" / "file") == b"inside"
+                assert read(folder / "inner" / "file") == b"inner"
             with suppress(OSError):
-                write_confined(folder / "inner" / "file", b"inside", expected=(folder / "inner" / "file").stat())
+                write_confined(folder / "inner" / "file", b"inner", expected=(folder / "inner" / "file").stat())
     finally:
         ended.set()
         thread.join()
     assert names_in(folder / "outside") == ["file"]
-    assert (folder / "outside" / "file").read_bytes() == b"outside"
+    assert (folder / "outside" / "file").read_text() == "outside"
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")

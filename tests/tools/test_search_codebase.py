@@ -13,7 +13,8 @@ import pytest
 from cline_cli.agent.messages import JsonObject, TextPart
 from cline_cli.agent.tool import ToolError, ToolOutput
 from cline_cli.tools import Workplace
-from cline_cli.tools._search import find_ripgrep
+from cline_cli.tools._results import ItemError
+from cline_cli.tools._search import Where, find_ripgrep, search_with_child
 from cline_cli.tools.search_codebase import MAX_QUERIES, SearchCodebase
 from cline_cli.workspace.confinement import confine
 
@@ -121,6 +122,31 @@ def test_it_is_said_why_when_a_regex_cannot_be_searched_for(repository: Path, re
 def test_an_escaped_backslash_before_an_n_is_no_line_break(repository: Path) -> None:
     (repository / "a.py").write_text("'a\\nb'\n")
     assert search(repository, r"a\\nb")[0][0]["result"] == "a.py:1: 'a\\nb'"
+
+
+def test_what_was_found_until_then_counts_when_the_time_is_up(folder: Path) -> None:
+    (folder / "a.py").write_text("match\n")
+    (folder / "src" / "b.py").write_text("x" * 60)
+    hasty = SearchCodebase(Workplace(confine(folder), dict(os.environ)), None, timeout_s=1.5)
+    queries: JsonObject = {"queries": ["match|(x+x+)+y", "(x+x+)+y"]}
+    output = asyncio.run(hasty.run(queries, lambda text: None))
+    assert isinstance(output.parts[0], TextPart)
+    first, second = json.loads(output.parts[0].text)
+    assert first["result"] == "a.py:1: match\n[stopped after 1.5 s, before all files were searched]"
+    assert second["error"].startswith("nothing was found within 1.5 s")
+
+
+def test_a_file_may_be_called_error(folder: Path) -> None:
+    (folder / "error").write_text("unique\n")
+    assert search(folder, "unique")[0][0]["result"] == "error:1: unique"
+
+
+def test_it_is_said_when_the_search_itself_fails(folder: Path) -> None:
+    program = folder / "program"
+    program.write_text("#!/bin/sh\necho no memory\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(ItemError, match="the search failed: no memory"):
+        asyncio.run(search_with_child("a", [], Where(folder, {}, 10), (str(program),)))
 
 
 def test_matches_are_limited_and_that_is_said(repository: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.workspace.walk import MAX_FILES, Listing, is_in_repository, list_files, list_folder
+from cline_cli.workspace.walk import Listing, is_in_repository, list_files, list_folder
 
 FILES = (
     ".github/ci.yml",
@@ -98,19 +98,14 @@ def test_files_are_sorted_part_by_part(folder: Path) -> None:
     assert walk(folder / "sorted").names == ("b/x", "b-d/x", "b.c/x")
 
 
-def test_it_says_so_when_there_are_too_many_files(folder: Path) -> None:
-    many = folder / "many"
-    many.mkdir()
-    first = many / "0"
-    first.touch()
-    for number in range(1, MAX_FILES + 1):
-        os.link(first, many / str(number))
-        if number % 10_000 == 0:
-            first = many / f"base{number}"
-            first.touch()
-    listing = walk(many)
-    assert len(listing.names) == MAX_FILES
-    assert not listing.is_complete
+def test_the_end_is_left_out_when_there_are_too_many_files(folder: Path) -> None:
+    for name in "bca":
+        (folder / "many" / name).mkdir(parents=True)
+        for number in range(300):
+            (folder / "many" / name / f"{number:03}").touch()
+    listing = asyncio.run(list_files(folder / "many", os.environ, 400))
+    assert (len(listing.names), listing.names[-1], listing.is_complete) == (400, "b/099", False)
+    assert asyncio.run(list_files(folder / "many", os.environ, 900)).is_complete
 
 
 def test_no_program_is_started_when_the_project_names_one_for_git(repository: Path) -> None:
