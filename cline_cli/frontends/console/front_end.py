@@ -72,7 +72,6 @@ class ConsoleFrontEnd:
         self._drawing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._painter: asyncio.Task[None] | None = None
-        self._is_stuck = False
 
     async def show(self, event: Event) -> None:
         """Show one event; what is final has been written when it returns.
@@ -127,7 +126,7 @@ class ConsoleFrontEnd:
                 await self._stop_painting()
                 await self._screen.show()
         except TimeoutError:
-            self._is_stuck = True
+            self._screen.give_up()
             await self._stop_painting()
         except OSError:
             await self._stop_painting()
@@ -225,8 +224,6 @@ class ConsoleFrontEnd:
 
     async def draw(self, cards: Sequence[Line] = ()) -> None:
         """Print the blocks that are finished, then the cards, and draw what is live below."""
-        if self._is_stuck:
-            return
         async with self._drawing:
             answer, columns = self._answer, self._columns
             blocks = await answer.render_finished(columns) if answer.is_closed or is_loaded() else []

@@ -57,10 +57,15 @@ class Screen:
         """How wide the terminal was when the live lines were drawn."""
         self._is_torn = False
         """A write was cut short: where the cursor stands is not known."""
+        self._is_given_up = False
 
     @property
     def size(self) -> Size:
         return self._measure()
+
+    def give_up(self) -> None:
+        """Write nothing any more: the terminal takes nothing."""
+        self._is_given_up = True
 
     async def show(self, printed: Sequence[Line] = (), live: Sequence[Line] = ()) -> None:
         """Print lines for good, and replace the live lines; what does not fit of those is left out at the top.
@@ -68,11 +73,13 @@ class Screen:
         Raises:
             OSError: the terminal is gone.
         """
+        if self._is_given_up:
+            return
         size = self.size
         drawable = size.columns >= MIN_COLUMNS and size.rows >= MIN_ROWS
         fitting = tuple(line for line in live if line.cells < size.columns)[1 - size.rows :] if drawable else ()
-        is_same = fitting == self._live and size.columns == self._columns and not self._is_torn
-        if not printed and (is_same or not (fitting or self._live or self._is_torn)):
+        has_changed = fitting != self._live or (fitting and size.columns != self._columns) or self._is_torn
+        if not printed and not has_changed:
             return
         data = self._compose(printed, fitting, size)
         self._live, self._is_torn = (), True
