@@ -1,0 +1,93 @@
+"""The search for a changed text of one file: the model's own rewriting first, then the places that it doubted.
+
+Lazy, because every candidate costs seconds: the next one is made when the one before has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+from cline_cli.agent.messages import JsonObject
+from cline_cli.providers._local_edit import (
+    ALTERNATIVES,
+    Place,
+    Token,
+    complete,
+    find_places,
+    is_complete,
+    meaning,
+    select,
+)
+
+Ask = Callable[[JsonObject], AsyncGenerator[JsonObject, None]]
+"""Sends a request to the child; yields its events."""
+_FENCE_END = "\n```"
+_MAX_LINE_TOKENS = 60
+_MAX_FILE_TOKENS = 1200
+
+
+@dataclass(slots=True)
+class Search:
+    """Candidates for one file, made one at a time."""
+
+    path: str
+    original: str
+    prompt: str
+    """Up to where the text of the file begins."""
+    _seen: set[str | None] = field(default_factory=set)
+    _ready: list[str] = field(default_factory=list)
+    _places: list[Place] | None = None
+
+    async def find_next(self, ask: Ask) -> str | None:
+        """Return the next candidate, or None when there is none left.
+
+        Raises:
+            ProviderError: the model cannot be asked.
+        """
+        if self._places is None:
+            self._seen.add(meaning(self.path, self.original))
+            await self._rewrite(ask)
+        while not self._ready and self._places:
+            place = self._places.pop(0)
+            rest = ""
+            if "\n" not in place.word:
+                prompt = f"{self.prompt}{self.original[: place.offset]}{place.word}"
+                rest, _ = await _collect(ask, {"prompt": prompt, "max_tokens": _MAX_LINE_TOKENS, "stop": "\n"})
+            self._add(complete(self.original, place, rest))
+        return self._ready.pop(0) if self._ready else None
+
+    async def _rewrite(self, ask: Ask) -> None:
+        limit = min(len(self.original) // 2 + 200, _MAX_FILE_TOKENS)
+        request: JsonObject = {
+            "prompt": self.prompt,
+            "max_tokens": limit,
+            "stop": _FENCE_END,
+            "alternatives": ALTERNATIVES,
+        }
+        text, tokens = await _collect(ask, request)
+        self._places = list(find_places(self.original, tokens))
+        rewritten = f"{text.partition(_FENCE_END)[0]}\n"
+        if _FENCE_END in text and is_complete(self.original, rewritten):
+            self._add((rewritten,))
+
+    def _add(self, candidates: Sequence[str]) -> None:
+        for candidate in select(self.path, self.original, candidates):
+            what = meaning(self.path, candidate)
+            if what not in self._seen:
+                self._seen.add(what)
+                self._ready.append(candidate)
+
+
+async def _collect(ask: Ask, request: JsonObject) -> tuple[str, tuple[Token, ...]]:
+    """Return the whole of a reply, with its tokens where they were asked for."""
+    texts: list[str] = []
+    tokens: list[Token] = []
+    async with aclosing(ask(request)) as events:
+        async for event in events:
+            texts.append(str(event.get("text", "")))
+            pieces = cast("Sequence[tuple[str, Sequence[tuple[str, float]]]]", event.get("tokens", ()))
+            tokens.extend(Token(text, tuple((other, score) for other, score in others)) for text, others in pieces)
+    return "".join(texts), tuple(tokens)
