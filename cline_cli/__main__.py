@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # lazy: --version is answered without any of this
     from cline_cli.environment import Environment
 
 STDOUT, STDERR = 1, 2
+LAST_WORDS_MS = 500
+"""How long a reader of stderr may take to have room for a line."""
 
 
 def run() -> None:
@@ -79,10 +82,13 @@ def _dispatch(call: Call, environment: Environment) -> int:
 
 
 def _tell(message: str) -> None:
-    """Write one line to stderr, safe for a terminal."""
+    """Write one line to stderr, safe for a terminal; a reader that takes nothing is not waited for."""
     from cline_cli.text import one_line  # lazy: only when there is something to tell
 
-    _write(STDERR, f"cline: {one_line(message)}\n")
+    poll = select.poll()
+    poll.register(STDERR, select.POLLOUT)
+    if poll.poll(LAST_WORDS_MS):
+        _write(STDERR, f"cline: {one_line(message)}\n")
 
 
 def _write(descriptor: int, text: str) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cline_cli.commands._auth_status import collect_status, recipient_of, to_json, to_text
 from cline_cli.commands._sign_in import Asked, DevTty, sign_in
+from cline_cli.commands._streams import move, say, tell
 from cline_cli.config.credentials import Stores, look_for_key, open_stores, remove_key
 from cline_cli.config.paths import Paths, find_paths
 from cline_cli.config.settings import Settings, change_settings, load_settings
@@ -66,10 +65,10 @@ def auth(  # noqa: PLR0913  # one parameter an option: this is the table that Ty
     """
     if azure_api_version is not None:
         raise UsageError("--azure-api-version is not supported yet")
-    environment = _move(context.ensure_object(Environment), cwd)
+    environment = move(context.ensure_object(Environment), cwd)
     paths = find_paths(environment, config=config, data_dir=data_dir)
     if verbose:
-        _tell(environment, f"settings: {paths.settings_file} ({paths.reasons['config']})")
+        tell(environment, f"settings: {paths.settings_file} ({paths.reasons['config']})")
     given = Asked(provider, key, model, base_url, insecure_storage)
     match words or []:
         case ["status"]:
@@ -90,14 +89,14 @@ def _sign_in(asked: Asked, environment: Environment, paths: Paths) -> None:
     stores = open_stores(paths, environment.home)
     outcome = sign_in(asked, environment, paths.settings_file, stores, terminal)
     for notice in outcome.notices:
-        _tell(environment, notice)
-    _say(environment, f"{one_line(outcome.sentence)}\n")
+        tell(environment, notice)
+    say(environment, f"{one_line(outcome.sentence)}\n")
 
 
 def _show_status(environment: Environment, paths: Paths, *, is_json: bool) -> None:
     settings = load_settings(paths.settings_file)
     status = collect_status(environment.variables, settings, open_stores(paths, environment.home))
-    _say(environment, to_json(status) if is_json else to_text(status))
+    say(environment, to_json(status) if is_json else to_text(status))
 
 
 def _log_out(asked: str | None, environment: Environment, paths: Paths) -> None:
@@ -105,7 +104,7 @@ def _log_out(asked: str | None, environment: Environment, paths: Paths) -> None:
     settings = load_settings(paths.settings_file)
     name = asked or settings.provider
     if not name:
-        _say(environment, "No provider is saved, so there is nothing to forget.\n")
+        say(environment, "No provider is saved, so there is nothing to forget.\n")
         return
     if name not in settings.providers:
         name, _ = require(name)
@@ -117,11 +116,11 @@ def _log_out(asked: str | None, environment: Environment, paths: Paths) -> None:
     if key_store:
         settings = change_settings(paths.settings_file, {("providers", name, "key_store"): None})
     for failure in removal.failures.values():
-        _tell(environment, failure)
+        tell(environment, failure)
     done = f"Removed the key of {name} from {' and '.join(removal.places)}." if removal.places else ""
-    _say(environment, f"{one_line(done or f'No key of {name} was saved.')}\n")
+    say(environment, f"{one_line(done or f'No key of {name} was saved.')}\n")
     for source in _remaining_sources(name, environment, settings, stores):
-        _tell(environment, f"a run still finds a key of {name} in {source}, which is not ours to remove")
+        tell(environment, f"a run still finds a key of {name} in {source}, which is not ours to remove")
 
 
 def _remaining_sources(name: str, environment: Environment, settings: Settings, stores: Stores) -> tuple[str, ...]:
@@ -153,27 +152,3 @@ def _refuse(given: Asked, form: str) -> None:
 def _refuse_json(json: bool) -> None:
     if json:
         raise UsageError("--json goes with `cline auth status` only")
-
-
-def _move(environment: Environment, cwd: str | None) -> Environment:
-    """Return the environment as if it had been started in that folder."""
-    if cwd is None:
-        return environment
-    folder = (environment.cwd or Path("/")) / Path(cwd).expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"--cwd {cwd!r} is not a folder")
-    return dataclasses.replace(environment, cwd=folder.resolve())
-
-
-def _say(environment: Environment, text: str) -> None:
-    _write(environment.stdout, text)
-
-
-def _tell(environment: Environment, notice: str) -> None:
-    _write(environment.stderr, f"cline: {one_line(notice)}\n")
-
-
-def _write(descriptor: int | None, text: str) -> None:
-    data = text.encode("utf-8", "replace")
-    while descriptor is not None and data:
-        data = data[os.write(descriptor, data) :]

@@ -12,6 +12,7 @@ import typer
 from cline_cli.agent.limits import Limits
 from cline_cli.app import Options, choose
 from cline_cli.commands._conversation import Asked, check_prompt, converse
+from cline_cli.commands._streams import move
 from cline_cli.commands._values import read_bool, read_count, read_effort, read_mode, read_timeout
 from cline_cli.config.credentials import read_key_line
 from cline_cli.config.paths import find_paths
@@ -158,9 +159,7 @@ def _find_workspace(environment: Environment, cwd: str | None) -> Path:
     Raises:
         UsageError: there is no such folder.
     """
-    if cwd is None and environment.cwd is None:
+    folder = move(environment, cwd).cwd
+    if folder is None:
         raise UsageError("the working directory does not exist any more", "Go to one that does, or name one with --cwd")
-    folder = (environment.cwd or Path("/")) / Path(cwd or ".").expanduser()
-    if not folder.is_dir():
-        raise UsageError(f"--cwd {cwd!r} is not a folder")
     return folder.resolve()

@@ -15,12 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cline_cli.catalog.weights import AGENT_MEMORY_BYTES, choose_default, machine_memory
+
 HERE = Path(__file__).resolve().parent
 QUESTION = "Explain what a REST API is."
 CHECK = "python -m pytest -q"
-AGENT, ANSWERS = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
-AGENT_MEMORY = 4 * 1024**3
-"""Bytes of memory under which the larger model is not tried."""
 
 
 def say(text: str) -> None:
@@ -31,8 +30,8 @@ def main() -> int:
     # The environment this runs in comes first on PATH: `cline` and the sample's `python` are its own.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    model = AGENT if memory >= AGENT_MEMORY else ANSWERS
+    memory = machine_memory()
+    model = choose_default(memory).name
 
     say(f"1. The model {model}, once")
     if cline("local", "install", model):
@@ -41,7 +40,7 @@ def main() -> int:
     say(f'2. cline -P local "{QUESTION}"')
     if cline("-P", "local", "-m", model, QUESTION):
         return 1
-    if model == ANSWERS:
+    if memory < AGENT_MEMORY_BYTES:
         gigabytes = memory / 1024**3
         say(f"This machine has {gigabytes:.1f} GB of memory: enough for answers, too little for work on files.")
         return 0

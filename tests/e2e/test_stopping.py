@@ -114,6 +114,23 @@ def test_a_signal_ends_a_run_whose_reader_takes_nothing() -> None:
         os.close(writing)
 
 
+def test_a_signal_ends_a_run_when_nobody_reads_its_errors_either() -> None:
+    reading, writing = os.pipe()
+    try:
+        with FakeServer(text("long " * 100_000)) as server:
+            environment = {**os.environ, "CLINE_API_KEY": "sk-test-0123456789", "CLINE_API_BASE_URL": server.origin}
+            command = [sys.executable, "-m", "cline_cli", "-n", "hi there"]
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, env=environment
+            )
+            wait_until(lambda: _is_readable(reading), "the first bytes")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 143
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 def test_a_signal_ends_a_run_in_a_retry_pause() -> None:
     with FakeServer(status(429, "slow down", {"Retry-After": "60"})) as server:
         with started(server, "hi there") as process:
