@@ -25,45 +25,47 @@ def find_matches(regex: re.Pattern[str], data: bytes) -> Iterator[tuple[int, str
     text = _decode(data)
     if text is None:
         return
+    search = regex.search
     for number, line in enumerate(text.split("\n"), 1):
-        plain = line.removesuffix("\r")
-        if regex.search(plain):
-            yield number, plain[:MAX_TEXT_CHARACTERS]
+        if search(line):
+            yield number, line[:MAX_TEXT_CHARACTERS]
 
 
 def _decode(data: bytes) -> str | None:
     for bom, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if data.startswith(bom):
-            return data[2:].decode(name, "replace")
+            return _to_lines(data[2:].decode(name, "replace"))
     if b"\0" in data[:_SNIFFED_BYTES]:
         return None
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    return text.removesuffix("\n") if text else None
+    return _to_lines(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")) if data else None
+
+
+def _to_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").removesuffix("\n")
 
 
 @cache
 def is_real(folder: str) -> bool:
-    """Return whether a relative path has no symbolic link in it, which could lead anywhere."""
-    return os.path.realpath(folder) == os.path.join(os.getcwd(), folder).rstrip("/")  # noqa: PTH109, PTH118  # as text
+    """Return whether a relative path has no symbolic link in it, which could lead anywhere. Text is quicker than Path."""
+    return os.path.realpath(folder) == os.path.normpath(os.path.join(os.getcwd(), folder))  # noqa: PTH109, PTH118
 
 
 def read_regular(name: str, max_bytes: int) -> bytes | None:
     """Return the content of a file; None where it is none, or a large one, or behind a symbolic link."""
-    if not is_real(os.path.dirname(name)):  # noqa: PTH120  # as text, which is quicker
+    if not is_real(os.path.dirname(name)):  # noqa: PTH120
         return None
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-        os.close(descriptor)
+    try:
+        status = os.fstat(descriptor)
+        is_wanted = stat.S_ISREG(status.st_mode) and status.st_size <= max_bytes
+        return os.read(descriptor, status.st_size) if is_wanted else None  # a file object would take twice the time
+    except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            return file.read(max_bytes)
-        except OSError:
-            return None
+    finally:
+        os.close(descriptor)
 
 
 def main(pattern: str, descriptor: int, max_matches: int, max_file_bytes: int) -> None:
