@@ -46,7 +46,7 @@ def _to_lines(text: str) -> str:
 
 @cache
 def is_real(folder: str) -> bool:
-    """Return whether a relative path has no symbolic link in it, which could lead anywhere. Text is quicker than Path."""
+    """Return whether a relative path has no symbolic link in it, which could lead anywhere."""
     return os.path.realpath(folder) == os.path.normpath(os.path.join(os.getcwd(), folder))  # noqa: PTH109, PTH118
 
 
