@@ -1,7 +1,6 @@
 """The live screen: text becomes Markdown as it comes, calls become cards, and one status line says what goes on.
 
-`show` takes what happens and prints what is final; a painter of its own draws what is live, at most ten times a second,
-so that a fast model or a slow terminal costs frames and not time.
+`show` takes what happens and prints what is final; what is live is drawn when the painter finds it due.
 """
 
 from __future__ import annotations
@@ -31,14 +30,12 @@ from cline_cli.frontends._figures import describe_run, is_answered
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
-from cline_cli.frontends.console._answer import Answer, is_loaded, load
+from cline_cli.frontends.console._answer import Answer, is_loaded
+from cline_cli.frontends.console._painter import Painter
 from cline_cli.frontends.console.screen import BLANK, Line, Screen
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
 
-FRAME_S = 0.1
-TICK_S = 0.25
-"""How often the status line is looked at while nothing comes."""
 CLOSE_S = 0.5
 """How long a terminal that takes nothing may hold the end of a run."""
 
@@ -70,8 +67,7 @@ class ConsoleFrontEnd:
         self._before: Kind | None = None
         """What was printed last."""
         self._drawing = asyncio.Lock()
-        self._changed = asyncio.Event()
-        self._painter: asyncio.Task[None] | None = None
+        self._painter = Painter(self.draw, clock)
 
     async def show(self, event: Event) -> None:
         """Show one event; what is final has been written when it returns.
@@ -79,17 +75,14 @@ class ConsoleFrontEnd:
         Raises:
             OSError: the terminal is gone.
         """
-        if self._painter and self._painter.done():
-            self._painter.result()
+        self._painter.check()
         match event:
             case TextDelta(text):
                 if self._thoughts:
                     await self._end_thinking()
                 self._pace.text_came()
                 self._activity.text_came()
-                if self._answer.feed(text):
-                    await self.draw()
-                self._changed.set()
+                await self._painter.show_text(is_first=self._answer.feed(text))
             case ThinkingDelta(text):
                 self._thoughts.append(text)
                 self._activity.wait("thinking", detail="".join(self._thoughts[-50:]))
@@ -99,7 +92,7 @@ class ConsoleFrontEnd:
                 self._activity.start(event)
             case ToolProgress(call_id, text):
                 self._activity.report(call_id, text)
-                self._changed.set()
+                self._painter.note_change()
             case ToolFinished():
                 await self.draw(cards=self._activity.finish(event, self._columns))
             case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
@@ -123,13 +116,13 @@ class ConsoleFrontEnd:
         """Take the live lines down. A terminal that takes nothing for CLOSE_S is left as it is, then and later."""
         try:
             async with asyncio.timeout(CLOSE_S), self._drawing:
-                await self._stop_painting()
+                await self._painter.end()
                 await self._screen.show()
         except TimeoutError:
             self._screen.give_up()
-            await self._stop_painting()
+            await self._painter.end()
         except OSError:
-            await self._stop_painting()
+            await self._painter.end()
 
     @property
     def _columns(self) -> int:
@@ -142,8 +135,7 @@ class ConsoleFrontEnd:
         """Show what concerns one request to the model."""
         match event:
             case RunStarted(model):
-                if self._painter is None:
-                    self._painter = asyncio.create_task(self._paint())
+                self._painter.begin()
                 if self._manner.is_verbose:
                     await self._note(f"[model] provider={self._manner.provider} model={model}")
             case IterationStarted():
@@ -186,7 +178,7 @@ class ConsoleFrontEnd:
 
     async def _finish(self, run: RunFinished) -> None:
         async with self._drawing:
-            await self._stop_painting()
+            await self._painter.end()
         self._activity.rest()
         self._answer.close()
         await self.draw()
@@ -197,30 +189,6 @@ class ConsoleFrontEnd:
             await self.draw()
         if run.tool_calls:
             await self._note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
-
-    async def _paint(self) -> None:
-        """Draw what is live: when it has changed, at most every FRAME_S; what only grows older, every TICK_S."""
-        while True:
-            try:
-                async with asyncio.timeout(TICK_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                # The model takes its time, which is the best time to import what its text will need.
-                load()
-                await self.draw()
-                continue
-            self._changed.clear()
-            await self.draw()
-            load()
-            await asyncio.sleep(FRAME_S)
-
-    async def _stop_painting(self) -> None:
-        painter, self._painter = self._painter, None
-        if painter:
-            painter.cancel()
-            await asyncio.wait({painter})
-            if not painter.cancelled():
-                painter.exception()
 
     async def draw(self, cards: Sequence[Line] = ()) -> None:
         """Print the blocks that are finished, then the cards, and draw what is live below."""
