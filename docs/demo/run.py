@@ -29,7 +29,9 @@ def say(text: str) -> None:
 def main() -> int:
     # The environment this runs in comes first on PATH: `cline` and the sample's `python` are its own.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # Neither Python nor pytest leaves caches behind, so that the difference shown is the model's work alone.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ["PYTEST_ADDOPTS"] = "-p no:cacheprovider"
     memory = machine_memory()
     model = choose_default(memory).name
 
