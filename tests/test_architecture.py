@@ -73,6 +73,7 @@ ROOMS = {
 THIRD_PARTIES = {
     "httpx": {"network"},
     "rich": {"frontends.console", "commands._tables"},
+    "markdown_it": {"frontends.console"},
     "typer": {"commands"},
     "keyring": {"config"},
     "platformdirs": {"config"},
@@ -214,3 +215,15 @@ def test_asking_a_model_and_running_a_tool_are_apart() -> None:
 def test_modules_stay_readable_in_one_sitting() -> None:
     sizes = {name_of(file): len(file.read_text("utf-8").splitlines()) for file in FILES}
     assert not {name: lines for name, lines in sizes.items() if lines > 400}
+
+
+def test_every_third_party_that_is_imported_is_declared() -> None:
+    import sys  # lazy: as above
+    import tomllib  # lazy: for this comparison only
+
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    names = {re.split(r"[<>=\[]", requirement)[0].replace("-py", "").replace("-", "_") for requirement in declared}
+    imported = {name.split(".")[0] for file in FILES for name, _ in imports_of(file)}
+    assert imported - set(sys.stdlib_module_names) - {"cline_cli"} == names
+    assert names == set(THIRD_PARTIES)
