@@ -104,7 +104,7 @@ class Editor:
         original = _read_original(given, path)
         changed = _apply(given, original, changes)
         if changed.data == original.data and original.status:
-            raise ItemError("nothing would change: the file is like this already")
+            return Item(given, "unchanged: the file is exactly like this already", display="unchanged")
         if original.text and not changed.text:
             raise ItemError("this would leave nothing in the file; to delete it use run_commands with rm")
         try:
