@@ -146,7 +146,7 @@ def _read_replacement(edit: JsonValue) -> _Change:
     old = inputs.text(inputs.first(edit, *_OLD) or "", "old_text")
     if not old:
         raise ToolError("each of edits needs an old_text that is not empty")
-    return _Change(old, inputs.text(inputs.first(edit, *_NEW) or "", "new_text"))
+    return _Change(old, inputs.text(inputs.first(edit, *_NEW), "the new_text of each of edits"))
 
 
 def _read_original(given: str, path: Path) -> _Original:

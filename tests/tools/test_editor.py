@@ -248,6 +248,7 @@ def test_arguments_are_read_in_every_form_they_come_in(folder: Path, arguments: 
         ({"path": "a", "old_text": "x", "new_text": "y", "insert_line": 3}, "not both"),
         ({"path": "a", "edits": ["x"]}, "each of edits is an object"),
         ({"path": "a", "edits": [{"old_text": "", "new_text": "y"}]}, "not empty"),
+        ({"path": "a", "edits": [{"old_text": "x"}]}, "the new_text of each of edits must be a string, not null"),
         ({"path": 1.5, "new_text": "x", "insert_line": "x"}, "insert_line must be a whole number"),
     ],
 )
