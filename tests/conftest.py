@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 KEPT = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "TMPDIR", "CLINE_TEST_MODELS_DIR", "HYPOTHESIS_STORAGE_DIRECTORY")
 

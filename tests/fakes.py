@@ -12,7 +12,7 @@ from cline_cli.agent.events import Event
 from cline_cli.agent.loop import Agent
 from cline_cli.agent.messages import AssistantMessage, JsonObject, StopReason, TextPart, ToolCall, Usage, user_text
 from cline_cli.agent.provider import Delta, Request, TextDelta
-from cline_cli.agent.tool import Report, Tool, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Tool, ToolError, ToolOutput, ToolSpec
 
 
 def reply(text: str = "", *calls: ToolCall, stop_reason: StopReason | None = None) -> AssistantMessage:
@@ -59,6 +59,11 @@ class FakeTool:
     @property
     def spec(self) -> ToolSpec:
         return ToolSpec(self.name, "A tool of the tests.", {"type": "object"}, self.effect)  # type: ignore[arg-type]
+
+    def normalize(self, arguments: JsonObject) -> JsonObject:
+        if "strange" in arguments:
+            raise ToolError("what is meant?")
+        return arguments
 
     def summary(self, arguments: JsonObject) -> str:
         return f"{self.name} {dict(arguments)}"

@@ -185,9 +185,11 @@ class Agent:
             text = "Your reply was cut off at its output limit, so nothing of it was run. Make smaller calls."
             return _Prepared(call, call.name, _refusal(text))
         try:
-            arguments = _parse_arguments(call.arguments)
+            arguments = tool.normalize(_parse_arguments(call.arguments))
         except ValueError as error:
             return _Prepared(call, call.name, _refusal(f"The arguments are not a JSON object: {error}."))
+        except ToolError as error:
+            return _Prepared(call, call.name, _refusal(str(error)))
         summary = tool.summary(arguments)
         verdict = await self.approve(tool, arguments)
         if isinstance(verdict, Deny):

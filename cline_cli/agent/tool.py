@@ -43,6 +43,14 @@ class Tool(Protocol):
     @property
     def spec(self) -> ToolSpec: ...
 
+    def normalize(self, arguments: JsonObject) -> JsonObject:
+        """Return the same call in the form of the spec's schema, for whoever judges, shows and runs it.
+
+        Raises:
+            ToolError: it cannot be told what is meant.
+        """
+        ...
+
     def summary(self, arguments: JsonObject) -> str:
         """Return the call in one line for people: `$ pytest -q`, `edit src/a.py`. Never raises."""
         ...

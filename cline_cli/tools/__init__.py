@@ -1,6 +1,6 @@
 """What a model can do: a row a tool, naming its module, and which of them a model is told of.
 
-A module has one function, `build(workplace) -> LocalTool`. Names and shapes are the original command's (3.x), and the
+A module has one function, `build(workplace) -> Tool`. Names and shapes are the original command's (3.x), and the
 earlier ones of `_old_names.py` are understood too.
 """
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Literal, NamedTuple
 
-from cline_cli.agent.tool import ToolSpec
+from cline_cli.agent.tool import Tool, ToolSpec
 from cline_cli.tools._old_names import OLD_NAMES, OldName
-from cline_cli.tools._workplace import LocalTool, Workplace
+from cline_cli.tools._workplace import Workplace
 
-__all__ = ["TOOLS", "LocalTool", "Row", "Toolbox", "Workplace", "build_tools"]
+__all__ = ["TOOLS", "Row", "Toolbox", "Workplace", "build_tools"]
 
 
 class Row(NamedTuple):
@@ -37,17 +37,17 @@ TOOLS: Mapping[str, Row] = {
 
 
 class Toolbox(NamedTuple):
-    tools: Mapping[str, LocalTool]
+    tools: Mapping[str, Tool]
     """Every name that is understood."""
     offered: tuple[ToolSpec, ...]
 
 
 def build_tools(workplace: Workplace, *, only_reads: bool = False) -> Toolbox:
     """Return the tools for a workplace; with `only_reads` there are none that change anything, under no name."""
-    tools: dict[str, LocalTool] = {}
+    tools: dict[str, Tool] = {}
     for name, row in TOOLS.items():
         if row.effect != "changes" or not only_reads:
-            build: Callable[[Workplace], LocalTool] = import_module(f"cline_cli.tools.{row.module}").build
+            build: Callable[[Workplace], Tool] = import_module(f"cline_cli.tools.{row.module}").build
             tools[name] = build(workplace)
     offered = tuple(tool.spec for name, tool in tools.items() if TOOLS[name].is_offered)
     old = {name: OldName(tools[own], translate) for name, (own, translate) in OLD_NAMES.items() if own in tools}

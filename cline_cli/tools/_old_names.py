@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Tool, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._blocks import BlockError, read_blocks
-from cline_cli.tools._workplace import LocalTool
 
 Translate = Callable[[JsonObject], JsonObject]
 
@@ -18,7 +17,7 @@ Translate = Callable[[JsonObject], JsonObject]
 class OldName:
     """A tool under an earlier name; its spec is that of the tool, so that a policy for the one holds for the other."""
 
-    tool: LocalTool
+    tool: Tool
     translate: Translate
 
     @property

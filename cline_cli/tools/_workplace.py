@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Tool
 from cline_cli.workspace.confinement import Confinement
 
 
@@ -14,15 +12,3 @@ class Workplace(NamedTuple):
     confinement: Confinement
     variables: Mapping[str, str]
     """The environment of commands, without keys of ours."""
-
-
-class LocalTool(Tool, Protocol):
-    """A tool of this room: it also says what a call means, in whatever form it was written."""
-
-    def normalize(self, arguments: JsonObject) -> JsonObject:
-        """Return the same call in the form of the tool's schema, for whoever has to judge or to show it.
-
-        Raises:
-            ToolError: it cannot be told what is meant.
-        """
-        ...

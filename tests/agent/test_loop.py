@@ -115,6 +115,15 @@ def test_a_call_is_not_run_when_its_arguments_are_not_a_json_object(arguments: s
     assert "not a JSON object" in json.loads(results(agent)[0].text)["error"]
 
 
+def test_a_call_is_not_run_when_it_cannot_be_told_what_is_meant() -> None:
+    fake = FakeTool()
+    agent = make_agent(reply("", call(arguments='{"strange": 1}')), reply("sorry"), fakes=[fake])
+    agent.approve = deny_all
+    assert last(run(agent)).denied == ()
+    assert fake.runs == []
+    assert json.loads(results(agent)[0].text) == {"error": "what is meant?"}
+
+
 @pytest.mark.parametrize("arguments", ["", "  ", "{}"])
 def test_a_call_runs_without_arguments_when_it_has_none(arguments: str) -> None:
     fake = FakeTool()

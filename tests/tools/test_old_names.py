@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import ToolError, ToolOutput
-from cline_cli.tools import LocalTool, Workplace, build_tools
+from cline_cli.agent.tool import Tool, ToolError, ToolOutput
+from cline_cli.tools import Workplace, build_tools
 from cline_cli.workspace.confinement import confine
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def tools(folder: Path) -> Mapping[str, LocalTool]:
+def tools(folder: Path) -> Mapping[str, Tool]:
     return build_tools(Workplace(confine(folder), dict(os.environ))).tools
 
 
