@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from cline_cli.agent.messages import ImagePart, JsonObject, JsonValue
@@ -98,13 +99,16 @@ class ReadFiles:
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         room = MAX_CALL_BYTES
         found: list[Item] = []
-        for wanted in self._read(arguments):
+        files = self._read(arguments)
+        for wanted in files:
             try:
                 item = await self._read_one(wanted, min(room, MAX_RESULT_BYTES))
             except ItemError as error:
                 item = Item(wanted.query, error=str(error))
             room = max(0, room - len(item.result.encode("utf-8", "replace")))
-            found.append(item)
+            # The summary names a single file already.
+            name = f"{wanted.path}: " if item.display and len(files) > 1 else ""
+            found.append(replace(item, display=f"{name}{item.display}"))
         return to_output(found)
 
     def _read(self, arguments: JsonObject) -> list[_Wanted]:
@@ -222,7 +226,7 @@ def _read_image(descriptor: int, wanted: _Wanted, media_type: str) -> Item:
     return Item(
         wanted.query,
         result=f"[{label}: shown beside this]",
-        display=f"{wanted.path} ({label})",
+        display=label,
         image=ImagePart(media_type, bytes(data)),
     )
 
@@ -230,7 +234,7 @@ def _read_image(descriptor: int, wanted: _Wanted, media_type: str) -> Item:
 def _describe(window: Window, wanted: _Wanted, encoding: Encoding, is_whole: bool, size: int) -> Item:
     """Raises ItemError."""
     if is_whole and window.total == 0:
-        return Item(wanted.query, "[the file is empty]", display=f"{wanted.path} (empty)")
+        return Item(wanted.query, "[the file is empty]", display="empty")
     if window.end < window.start:
         lines = f"has {count(window.total, 'line')}" if is_whole else f"is {size:,} bytes long"
         hint = "" if is_whole else ": use run_commands with sed -n to get at it"
@@ -243,4 +247,4 @@ def _describe(window: Window, wanted: _Wanted, encoding: Encoding, is_whole: boo
     if goes_on and (wanted.end is None or window.end < wanted.end):
         notes.append(f"read on with start_line {window.end + 1}")
     footer = f"\n[{'; '.join(notes)}]" if notes else ""
-    return Item(wanted.query, window.text + footer, display=f"{wanted.path} {window.start}-{window.end}")
+    return Item(wanted.query, window.text + footer, display=f"lines {window.start}-{window.end}")
