@@ -63,7 +63,7 @@ class RunCommands:
 
     def normalize(self, arguments: JsonObject) -> JsonObject:
         commands, timeout_s = _read(arguments)
-        return {"commands": commands, "timeout": timeout_s}
+        return {"commands": commands, **({"timeout": timeout_s} if timeout_s != DEFAULT_TIMEOUT_S else {})}
 
     def summary(self, arguments: JsonObject) -> str:
         try:

@@ -36,9 +36,9 @@ def call(folder: Path, name: str, arguments: JsonObject) -> ToolOutput:
 @pytest.mark.parametrize(
     ("name", "arguments", "own", "normal"),
     [
-        ("execute_command", {"command": "ls"}, "run_commands", {"commands": ["ls"], "timeout": 120}),
+        ("execute_command", {"command": "ls"}, "run_commands", {"commands": ["ls"]}),
         ("run_command", {"command": "ls", "timeout": 5}, "run_commands", {"commands": ["ls"], "timeout": 5}),
-        ("bash", {"command": "ls"}, "run_commands", {"commands": ["ls"], "timeout": 120}),
+        ("bash", {"command": "ls"}, "run_commands", {"commands": ["ls"]}),
         (
             "read_file",
             {"path": "a", "start_line": 1, "end_line": "2"},

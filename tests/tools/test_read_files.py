@@ -48,7 +48,7 @@ def read(folder: Path, arguments: JsonObject) -> tuple[list[Entry], ToolOutput]:
 def test_a_whole_file_comes_with_line_numbers(folder: Path) -> None:
     entries, output = read(folder, {"files": [{"path": "src/a.py"}]})
     assert entries == [{"query": "src/a.py", "result": "1 | def f():\n2 |     return 1", "success": True}]
-    assert (output.display, output.is_error) == ("src/a.py 1-2", False)
+    assert (output.display, output.is_error) == ("lines 1-2", False)
 
 
 def test_some_lines_come_and_how_many_there_are(folder: Path) -> None:
