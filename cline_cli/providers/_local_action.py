@@ -29,6 +29,8 @@ class Offer(NamedTuple):
     """The paths that may be edited; without one nothing can be."""
     readable: Sequence[str] = ()
     """The paths that may be read; empty for any."""
+    commands: Sequence[str] = ()
+    """The commands that may be run; empty for any."""
     may_answer: bool = True
 
 
@@ -46,9 +48,9 @@ def to_grammar(offer: Offer) -> str:
 
 
 def _to_rule(action: str, offer: Offer) -> str:
-    paths = {"edit_file": offer.editable, "read_file": offer.readable}.get(action, ())
-    if paths:
-        return f"{_name(action)} ({' | '.join(_quote(path) for path in paths)})"
+    fixed = {"edit_file": offer.editable, "read_file": offer.readable, "run_command": offer.commands}.get(action, ())
+    if fixed:
+        return f"{_name(action)} ({' | '.join(_quote(text) for text in fixed)})"
     if action == "write_file":
         return f"{_name(action)} LINE {_OPEN} LANGUAGE {_NEWLINE} TEXT"
     return f"{_name(action)} LINE"

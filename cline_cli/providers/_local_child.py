@@ -5,7 +5,8 @@ or a kill for lack of memory is an error message and not the end of the program.
 
     <- {"model": FILE, "threads": N, "context": TOKENS, "folder": PRIVATE_FOLDER, "key": TEXT}
     -> {"event": "ready", "version": TEXT}
-    <- {"id": 1, "prompt": TEXT, "max_tokens": N, "grammar": TEXT, "alternatives": N, "stop": TEXT, "is_prose": BOOL}
+    <- {"id": 1, "prompt": TEXT, "max_tokens": N, "grammar": TEXT, "alternatives": N, "stop": TEXT, "is_prose": BOOL,
+        "is_aside": BOOL}
     -> {"id": 1, "text": TEXT, "tokens": [[TEXT, [[TEXT, LOGARITHM], ...]], ...]}
     -> {"id": 1, "end": "stop" | "length", "input": N, "cached": N, "output": N}   or   {"id": 1, "error": TEXT, ...}
     <- {"id": 2, "restore": NAME} | {"id": 2, "save": NAME}         the state of what was read so far, in the folder
@@ -76,7 +77,7 @@ class RequestError(Exception):
 
 
 class Model:
-    """A loaded model with one sequence."""
+    """A loaded model with two sequences."""
 
     def __init__(self, settings: Mapping[str, JsonValue]) -> None:
         os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that spin starve a busy machine
@@ -87,7 +88,8 @@ class Model:
         parameters = xllamacpp.CommonParams()
         parameters.model.path = settings["model"]
         parameters.n_ctx = settings["context"]
-        parameters.n_parallel = 1
+        parameters.n_parallel = 2  # the conversation, and what is asked aside: each keeps what it has read
+        parameters.kv_unified = True
         parameters.verbosity = 0
         parameters.warmup = False
         parameters.ui = False
@@ -118,6 +120,7 @@ class Model:
             "temperature": 0,
             "cache_prompt": True,
             "stream": True,
+            "id_slot": int(bool(request.get("is_aside"))),
         }
         if request.get("grammar"):
             body["grammar"] = request["grammar"]
@@ -132,7 +135,7 @@ class Model:
         write(reply.to_end())
 
     def keep(self, action: str, name: str) -> None:
-        """Save the state of the sequence to a file of the private folder, or restore it from there.
+        """Save the state of the conversation to a file of the private folder, or restore it from there.
 
         Raises:
             RequestError: it cannot be done.

@@ -59,10 +59,12 @@ def _is_worth_trying(word: str) -> bool:
 
 
 def complete(original: str, place: Place, rest_of_line: str) -> tuple[str, ...]:
-    """Return the candidates of a place: the line replaced and, at the start of a line, a line put before it."""
+    """Return the candidates of a place: the line replaced and, at the start of a line, a line put before it.
+
+    A word that ends a line is followed by the line that the model puts there.
+    """
     line_start = original.rfind("\n", 0, place.offset) + 1
-    head = original[: place.offset] + place.word
-    line = head.rstrip("\n") if "\n" in place.word else head + rest_of_line.partition("\n")[0]
+    line = original[: place.offset] + place.word + rest_of_line.partition("\n")[0]
     line_end = original.find("\n", place.offset)
     replaced = line + (original[line_end:] if line_end >= 0 else "\n")
     if original[line_start : place.offset].strip():

@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
 }
 """Action -> the tool it stands for, and what the model is told of it."""
 ANSWER = "answer"
+_ROLE = "You are a coding agent working in a folder on the user's computer."
 _ANSWER_LINE = "answer - the reply to the user; ends the work"
 _SPECIAL = re.compile(r"<\|(\w+)\|>")
 _FENCES: Mapping[str, str] = {"py": "python", "js": "javascript", "ts": "typescript", "sh": "bash", "md": "markdown"}
@@ -85,13 +86,17 @@ def render_turns(turns: Sequence[Turn], system: str = "", *, has_actions: bool =
     return "".join(texts)
 
 
+def render_rewrite(turns: Sequence[Turn], path: str) -> str:
+    """Return what makes the model write a file anew, up to where its text begins.
+
+    The worked examples are left out: after them the model writes the changed lines alone.
+    """
+    body = render_turns(turns, _ROLE, has_actions=True)
+    return f"{body}{open_reply()}edit_file\n{neutralize(path)}\n{fence(path)}\n"
+
+
 def open_reply() -> str:
     return "<|im_start|>assistant\n"
-
-
-def open_rewrite(path: str) -> str:
-    """Return the beginning of a reply that writes a file anew, up to where its text begins."""
-    return f"{open_reply()}edit_file\n{neutralize(path)}\n{fence(path)}\n"
 
 
 def fence(path: str) -> str:

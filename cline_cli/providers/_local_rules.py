@@ -11,6 +11,7 @@ freely only where its choice is good, and mending a failed check follows a fixed
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ MAX_STEPS = 24
 """After so many since the user spoke, only an answer is left."""
 MAX_ATTEMPTS = 8
 """Edits that may fail the check before the model has to say so."""
+CHECKS = ("python3 -m pytest -q", "python3 -m unittest", "npm test", "cargo test", "go test ./...", "make test")
+_NAMED_CHECK = re.compile(
+    r"\b((?:python3?|pytest|npm|npx|yarn|pnpm|make|cargo|go|tox|nox|bash|sh|node|ruby|rake|mvn|gradle)"
+    r"(?: (?:-{1,2}[\w=-]+|test\w*|unittest|pytest|run|[\w./-]*[./][\w./-]*\w))+|\bpytest\b)"
+)
+"""A command in the user's words: a program, and words that look like its arguments."""
 _ASKS_RUN = re.compile(r"\b(runs?|tests?|execute|fail\w*|crash\w*|pass(es)?)\b", re.I)
 _ASKS_CHANGE = re.compile(
     r"\b(fix|repair|mend|correct|change|make|debug|solve|implement|add|update|rewrite|refactor|replace|rename|create)\b",
@@ -29,6 +36,8 @@ _ASKS_CHANGE = re.compile(
 _NOT_A_CHECK = re.compile(r"\(exit code 12[67]\)|No module named (pytest|unittest)|no tests ran|^Ran 0 tests", re.M)
 _FAILED_COUNT = re.compile(r"(\d+) (?:failed|errors?)\b|(?:failures|errors)=(\d+)")
 _SOURCE = re.compile(r"(?<![\w./-])(?:\.?/)?((?:[\w.-]+/)*[\w-]+\.(?:py|js|ts|rb|go|rs|java|c|cc|cpp|h|sh|php))\b")
+_FOREIGN = sys.stdlib_module_names | {"pytest", "hypothesis"}
+"""Modules that a test imports and that are not the project's."""
 _IMPORT = re.compile(r"^\s*(?:from|import) ([A-Za-z_][\w.]*)", re.M)
 _TEST = re.compile(r"(^|/)(tests?|specs?)/|(^|/)(test|spec)_[^/]*$|[_.](test|spec)\.\w+$|(^|/)conftest\.py$")
 
@@ -140,7 +149,8 @@ def find_paths(turns: Sequence[Turn]) -> tuple[str, ...]:
         text = turn.text if isinstance(turn, Said) else turn.result
         found.update(dict.fromkeys(_SOURCE.findall(_relative(text, turns))))
         if isinstance(turn, Step) and turn.name == "read_file" and is_test(turn.argument("path")):
-            found.update(dict.fromkeys(f"{module.replace('.', '/')}.py" for module in _IMPORT.findall(turn.result)))
+            modules = [name for name in _IMPORT.findall(turn.result) if name.partition(".")[0] not in _FOREIGN]
+            found.update(dict.fromkeys(f"{module.replace('.', '/')}.py" for module in modules))
     return tuple(path for path in found if not path.startswith((".", "/")) and "site-packages" not in path)
 
 
@@ -162,8 +172,15 @@ def _offer(turns: Sequence[Turn], steps: Sequence[Step], request: str, actions: 
     if wants_run and is_broken and last_run < 0:
         dropped |= {"edit_file", "write_file"}
     left = tuple(action for action in actions if action not in dropped)
+    commands = find_checks(request) if is_broken and last_run < 0 else ()
     may_answer = not (wants_run and (last_change > last_run or (is_broken and last_run < 0)))
-    return Offer(left, tuple(find_texts(turns)), may_answer=may_answer or not left)
+    return Offer(left, tuple(find_texts(turns)), commands=commands, may_answer=may_answer or not left)
+
+
+def find_checks(request: str) -> tuple[str, ...]:
+    """Return the commands that may run the tests: those the request names, else what is usual."""
+    named = tuple(command.strip() for command in _NAMED_CHECK.findall(request))
+    return named or (CHECKS if re.search(r"\btests?\b", request, re.I) else ())
 
 
 def _repeated(steps: Sequence[Step]) -> str:

@@ -52,10 +52,9 @@ class Search:
             await self._rewrite(ask)
         while not self._ready and self._places:
             place = self._places.pop(0)
-            rest = ""
-            if "\n" not in place.word:
-                prompt = f"{self.prompt}{self.original[: place.offset]}{place.word}"
-                rest, _ = await _collect(ask, {"prompt": prompt, "max_tokens": _MAX_LINE_TOKENS, "stop": "\n"})
+            prompt = f"{self.prompt}{self.original[: place.offset]}{place.word}"
+            body: JsonObject = {"prompt": prompt, "max_tokens": _MAX_LINE_TOKENS, "stop": "\n"}
+            rest, _ = await _collect(ask, {**body, "is_aside": True})
             self._add(complete(self.original, place, rest))
         return self._ready.pop(0) if self._ready else None
 

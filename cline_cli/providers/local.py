@@ -35,8 +35,8 @@ from cline_cli.providers._local_prompt import (
     ANSWER,
     choose_actions,
     open_reply,
-    open_rewrite,
     render_prefix,
+    render_rewrite,
     render_turns,
 )
 from cline_cli.providers._local_rules import Mend, Rerun, Restore, condense, decide, find_check
@@ -183,9 +183,8 @@ class Local:
                 return
             if isinstance(decision, Mend):
                 check = find_check(steps_of(turns))
-                context = _narrow(shown, check, decision.path, decision.original)
-                prompt = f"{prefix}{render_turns(context, has_actions=True)}{open_rewrite(decision.path)}"
-                wanted = await self._search(decision.path, decision.original, prompt)
+                context = _narrow(turns, check, decision.path, decision.original)
+                wanted = await self._search(decision.path, decision.original, context)
                 if wanted is not None:
                     yield self._replace(decision.path, decision.present, wanted)
                     return
@@ -202,8 +201,7 @@ class Local:
                 return
             if action.name == "edit_file":
                 path, text = action.arguments["path"], find_texts(turns)[action.arguments["path"]]
-                prompt = f"{prefix}{render_turns(shown, has_actions=True)}{open_rewrite(path)}"
-                wanted = await self._search(path, text, prompt)
+                wanted = await self._search(path, text, _narrow(turns, None, path, text))
                 if wanted is None:
                     actions = tuple(name for name in actions if name != "edit_file")
                     continue
@@ -233,9 +231,9 @@ class Local:
         else:
             yield action
 
-    async def _search(self, path: str, original: str, prompt: str) -> str | None:
+    async def _search(self, path: str, original: str, context: Sequence[Turn]) -> str | None:
         """Return the next candidate for a text, or None when there is none left."""
-        search = self._searches.setdefault((path, original), Search(path, original, prompt))
+        search = self._searches.setdefault((path, original), Search(path, original, render_rewrite(context, path)))
         found = await search.find_next(self._ask)
         if found is None:
             self._spent[path] = original
