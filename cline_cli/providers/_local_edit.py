@@ -114,7 +114,9 @@ def to_replacement(present: str, wanted: str) -> Replacement:
     while same < min(len(old), len(new)) - start and old[-1 - same] == new[-1 - same]:
         same += 1
     end = len(old) - same
-    while not _is_unique(present, old[start:end]) and (start > 0 or end < len(old)):
+    is_removal = start == len(new) - same  # without a line that stays, an empty one would be left
+    while (is_removal or not _is_unique(present, old[start:end])) and (start > 0 or end < len(old)):
+        is_removal = False
         if start > 0:
             start -= 1
         else:
