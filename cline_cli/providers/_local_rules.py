@@ -34,8 +34,7 @@ _ASKS_CHANGE = re.compile(
     re.I,
 )
 _NOT_A_CHECK = re.compile(r"\(exit code 12[67]\)|No module named (pytest|unittest)|no tests ran|^Ran 0 tests", re.M)
-_FAILED_COUNT = re.compile(r"(\d+) (?:failed|errors?)\b|(?:failures|errors)=(\d+)")
-_SOURCE = re.compile(r"(?<![\w./-])(?:\.?/)?((?:[\w.-]+/)*[\w-]+\.(?:py|js|ts|rb|go|rs|java|c|cc|cpp|h|sh|php))\b")
+_SOURCE = re.compile(r"(?<![\w./-])(?:\./)?((?:[\w.-]+/)*[\w-]+\.(?:py|js|ts|rb|go|rs|java|c|cc|cpp|h|sh|php))\b")
 _FOREIGN = sys.stdlib_module_names | {"pytest", "hypothesis"}
 """Modules that a test imports and that are not the project's."""
 _IMPORT = re.compile(r"^\s*(?:from|import) ([A-Za-z_][\w.]*)", re.M)
@@ -91,11 +90,6 @@ def find_check(steps: Sequence[Step]) -> Step | None:
 
 def is_test(path: str) -> bool:
     return bool(_TEST.search(path))
-
-
-def count_failures(output: str) -> int:
-    """Return how many tests a test runner reports as failed; 0 where it reports none."""
-    return sum(int(first or second) for first, second in _FAILED_COUNT.findall(output))
 
 
 def condense(turns: Sequence[Turn]) -> tuple[Turn, ...]:
