@@ -16,6 +16,7 @@ import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -65,14 +66,14 @@ class Local:
         argv: Sequence[str] = _CHILD,
         memory_bytes: int | None = None,
         variables: Mapping[str, str] = os.environ,
-        weights: Mapping[str, Weights] = WEIGHTS,
+        find: Callable[[str], Path | None] | None = None,
         has_runtime: Callable[[], bool] = is_installed,
     ) -> None:
         self._paths = paths
         self._argv = argv
         self._memory_bytes = machine_memory() if memory_bytes is None else memory_bytes
         self._variables = variables
-        self._weights = weights
+        self._find_file = find or partial(find_installed, paths)
         self._has_runtime = has_runtime
         self._child: Child | None = None
         self._model = ""
@@ -122,13 +123,13 @@ class Local:
             await child.close()
 
     def _find(self, model: str) -> tuple[Weights, Path]:
-        weights = self._weights.get(model)
+        weights = WEIGHTS.get(model)
         if weights is None:
-            near = ", ".join(difflib.get_close_matches(model, self._weights, 3, cutoff=0) or self._weights)
+            near = ", ".join(difflib.get_close_matches(model, WEIGHTS, 3, cutoff=0) or WEIGHTS)
             raise UnknownModelError(f"there is no embedded model {model}", f"There is: {near}")
         if not self._has_runtime():
             raise ProviderError(*describe_missing(read_host()))
-        file = find_installed(self._paths, model)
+        file = self._find_file(model)
         if file is None:
             size = f"{weights.size_bytes / 1e9:.1f} GB"
             raise UnknownModelError(f"{model} is not installed", f"Run: cline local install {model} ({size})")
