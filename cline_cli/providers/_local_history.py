@@ -103,4 +103,14 @@ def _to_step(call: ToolCall, result: ToolResult | None) -> Step:
     arguments = value if isinstance(value, dict) else {}
     texts = {name: item if isinstance(item, str) else json.dumps(item) for name, item in arguments.items()}
     text, is_error = (unwrap(result.text), result.is_error) if result else ("(not run)", True)
+    if call.name == "list_files" and not is_error:
+        text = _join_names(texts.get("path", ""), text)
     return Step(call.name, texts, text, is_error)
+
+
+def _join_names(folder: str, names: str) -> str:
+    """Return names as paths that can be read: a small model forgets which folder it listed."""
+    start = folder.removeprefix("./").rstrip("/")
+    if start in ("", ".") or start.startswith("/"):
+        return names
+    return "\n".join(f"{start}/{name}" if name and not name.startswith("(") else name for name in names.split("\n"))

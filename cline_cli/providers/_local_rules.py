@@ -28,6 +28,8 @@ _NAMED_CHECK = re.compile(
     r"(?: (?:-{1,2}[\w=-]+|test\w*|unittest|pytest|run|[\w./-]*[./][\w./-]*\w))+|\bpytest\b)"
 )
 """A command in the user's words: a program, and words that look like its arguments."""
+_MAX_LOOKS = 3
+"""Steps after which tests that are said to fail are run, if they were not yet."""
 _ASKS_RUN = re.compile(r"\b(runs?|tests?|execute|fail\w*|crash\w*|pass(es)?)\b", re.I)
 _ASKS_CHANGE = re.compile(
     r"\b(fix|repair|mend|correct|change|make|debug|solve|implement|add|update|rewrite|refactor|replace|rename|create)\b",
@@ -161,10 +163,12 @@ def _offer(turns: Sequence[Turn], steps: Sequence[Step], request: str, actions: 
     wants_run = "run_command" in actions and bool(_ASKS_RUN.search(request))
     last_run = max((index for index, step in enumerate(steps) if step.name == "run_command"), default=-1)
     last_change = max((index for index, step in enumerate(steps) if step.name in CHANGES), default=-1)
-    dropped = {_repeated(steps)}
+    dropped = _find_repeated(steps)
     is_broken = bool(re.search(r"\b(tests?|fail\w*|crash\w*)\b", request, re.I) and _ASKS_CHANGE.search(request))
     if wants_run and is_broken and last_run < 0:
         dropped |= {"edit_file", "write_file"}
+        if len(steps) >= _MAX_LOOKS:
+            return Offer(("run_command",), commands=find_checks(request), may_answer=False)
     left = tuple(action for action in actions if action not in dropped)
     commands = find_checks(request) if is_broken and last_run < 0 else ()
     may_answer = not (wants_run and (last_change > last_run or (is_broken and last_run < 0)))
@@ -177,11 +181,14 @@ def find_checks(request: str) -> tuple[str, ...]:
     return named or (CHECKS if re.search(r"\btests?\b", request, re.I) else ())
 
 
-def _repeated(steps: Sequence[Step]) -> str:
-    """Return the action of the last step where it only repeated an earlier one, with nothing changed in between."""
-    for earlier in reversed(steps[:-1]):
-        if (earlier.name, earlier.arguments) == (steps[-1].name, steps[-1].arguments):
-            return "edit_file" if earlier.name == "replace_in_file" else earlier.name
-        if earlier.name in CHANGES:
-            return ""
-    return ""
+def _find_repeated(steps: Sequence[Step]) -> set[str]:
+    """Return the actions that only repeated an earlier step, with nothing changed in between."""
+    seen: list[tuple[str, Mapping[str, str]]] = []
+    repeated: set[str] = set()
+    for step in steps:
+        if step.name in CHANGES and not step.is_error:
+            seen, repeated = [], set()
+        elif (step.name, step.arguments) in seen:
+            repeated.add("edit_file" if step.name == "replace_in_file" else step.name)
+        seen.append((step.name, step.arguments))
+    return repeated

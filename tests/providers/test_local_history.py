@@ -65,3 +65,12 @@ def test_the_present_text_is_known_when_a_file_was_changed() -> None:
 def test_an_empty_file_has_no_text_when_it_was_read() -> None:
     empty = json.dumps([{"query": "e.py", "result": "[the file is empty]", "success": True}])
     assert find_texts(read_history(called("read_file", {"path": "e.py"}, empty))) == {}
+
+
+def test_names_carry_their_folder_when_it_was_listed() -> None:
+    result = json.dumps([{"query": "shop", "result": "a.py\nb/", "success": True}])
+    messages = (*called("list_files", {"path": "./shop/"}, result), *called("list_files", {"path": "."}, result))
+    assert [turn.result for turn in read_history(messages) if isinstance(turn, Step)] == [
+        "shop/a.py\nshop/b/",
+        "a.py\nb/",
+    ]

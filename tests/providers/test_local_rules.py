@@ -140,6 +140,18 @@ def test_an_action_is_dropped_when_it_only_repeated_an_earlier_one() -> None:
     assert "list_files" not in offered(said, listed, listed).actions
 
 
+def test_actions_stay_dropped_when_they_repeat_in_turns() -> None:
+    listed = Step("list_files", {"path": "shop"}, "a.py", is_error=False)
+    missed = Step("read_file", {"path": "b.py"}, "error: no file", is_error=True)
+    offer = offered(Said("user", "Show the files"), listed, missed, listed, missed)
+    assert offer.actions == ("run_command", "write_file", "edit_file")
+
+
+def test_the_check_is_forced_when_the_model_only_looks() -> None:
+    listed = tuple(Step("list_files", {"path": str(number)}, "a.py", is_error=False) for number in range(3))
+    assert offered(FIX, *listed) == Offer(("run_command",), commands=CHECKS, may_answer=False)
+
+
 def test_failed_attempts_are_left_out_when_the_model_is_shown_the_history() -> None:
     assert condense((FIX, TESTS, READ, EDIT, TESTS, EDIT, PASSED)) == (FIX, TESTS, READ, EDIT, PASSED)
     assert condense((FIX, TESTS, READ, EDIT, TESTS)) == (FIX, TESTS, READ)
