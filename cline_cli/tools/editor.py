@@ -87,9 +87,10 @@ class Editor:
 
     def summary(self, arguments: JsonObject) -> str:
         try:
-            return one_line(f"edit {_read(arguments)[0]}")
+            path, changes = _read(arguments)
         except ToolError:
             return "edit a file"
+        return one_line(f"{self._name_work(path, changes)} {path}")
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         path, changes = _read(arguments)
@@ -97,6 +98,17 @@ class Editor:
             return to_single_output(self._edit(path, changes))
         except ItemError as error:
             return to_single_output(Item(path, error=str(error)))
+
+    def _name_work(self, given: str, changes: tuple[_Change, ...]) -> str:
+        """Return what the changes do to the file as it is now: make it, edit it, or replace all of it."""
+        if any(change.old for change in changes):
+            return "edit"
+        try:
+            is_there = os.path.lexists(resolve_to_write(self._confinement, given))
+        except ItemError:
+            return "edit"
+        is_insertion = any(change.insert_line is not None for change in changes)
+        return "make" if not is_there else "edit" if is_insertion else "replace all of"
 
     def _edit(self, given: str, changes: tuple[_Change, ...]) -> Item:
         """Raises ItemError."""

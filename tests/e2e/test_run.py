@@ -170,7 +170,7 @@ def test_the_yolo_loop_runs_what_the_model_asks_for(serve: Callable[..., tuple[F
     assert len(results) == 2
     command = json.loads(list(results.values())[1])
     assert [part["result"] for part in command] == ["one\n", "one\none\n"]
-    assert "cline: edit hello.txt" in result.stderr
+    assert "cline: make hello.txt" in result.stderr
     assert "cline: done: 2 calls" in result.stderr
 
 

@@ -259,6 +259,27 @@ def test_it_is_refused_with_what_works_when_it_cannot_be_read(
         tool(folder).normalize(arguments)
 
 
-def test_the_summary_names_the_file(folder: Path) -> None:
-    assert tool(folder).summary({"path": "src/a.py", "new_text": "x"}) == "edit src/a.py"
-    assert tool(folder).summary({}) == "edit a file"
+@pytest.mark.parametrize(
+    ("arguments", "summary"),
+    [
+        ({"path": "src/a.py", "new_text": "x"}, "replace all of src/a.py"),
+        ({"path": "src/a.py", "new_text": "x", "old_text": None}, "replace all of src/a.py"),
+        ({"path": "src/b.py", "new_text": "x"}, "make src/b.py"),
+        ({"path": "src/b.py", "new_text": "x", "insert_line": 1}, "make src/b.py"),
+        ({"path": "src/a.py", "new_text": "x", "insert_line": 1}, "edit src/a.py"),
+        ({"path": "src/a.py", "new_text": "x", "old_text": "y"}, "edit src/a.py"),
+        ({"path": "src/a.py", "edits": [{"old_text": "y", "new_text": "x"}]}, "edit src/a.py"),
+        ({"path": "../a.py", "new_text": "x"}, "edit ../a.py"),
+        ({"path": "a\0b", "new_text": "x"}, "edit a\0b"),
+        ({"path": "a" * 300, "new_text": "x"}, None),
+        ({}, "edit a file"),
+    ],
+)
+def test_the_summary_says_what_becomes_of_the_file(folder: Path, arguments: JsonObject, summary: str | None) -> None:
+    told = tool(folder).summary(arguments)
+    assert told == summary or (summary is None and told.startswith("make aaa"))
+
+
+def test_the_summary_tells_of_a_replacement_when_a_link_is_in_the_way(folder: Path) -> None:
+    (folder / "link").symlink_to("src/a.py")
+    assert tool(folder).summary({"path": "link", "new_text": "x"}) == "replace all of link"

@@ -132,6 +132,6 @@ def test_the_answer_is_handed_in(folder: Path, name: str, arguments: JsonObject)
 def test_the_summary_is_that_of_the_tool(folder: Path) -> None:
     known = tools(folder)
     assert known["execute_command"].summary({"command": "ls"}) == "$ ls"
-    assert known["write_to_file"].summary({"path": "a", "content": "x"}) == "edit a"
+    assert known["write_to_file"].summary({"path": "a", "content": "x"}) == "make a"
     assert known["replace_in_file"].summary({"path": "a"}) == "edit a file"
     assert known["submit_and_exit"].summary({}) == "answer"
