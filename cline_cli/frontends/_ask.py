@@ -3,6 +3,9 @@
 A line is read, not a key: two keys for a yes are two chances to read. `y` or `yes` allows; Enter, Esc, Ctrl-D, `n`
 and a terminal that hangs up deny; any other line denies too, and is told to the model as the reason. Ctrl-C is a signal
 here as everywhere, so it ends the run.
+
+The text of a model cannot pass for the question itself: only the title begins at the left edge. All else is indented,
+and broken here, since a line that the terminal breaks would go on at that edge.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ import select
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import groupby
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.tool import Tool
+from cline_cli.frontends._figures import is_command
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, paint
 from cline_cli.machine.output import Output
-from cline_cli.text import sanitize, visible
+from cline_cli.text import display_width, one_line, sanitize, visible
 
 COMMANDS = frozenset({"command", "commands", "cmd"})
 REMOVED = frozenset({"old_text", "old"})
@@ -30,6 +35,16 @@ ADDED = frozenset({"new_text", "new", "content"})
 HINT = "y: yes   Enter: no   or say why not: "
 ESCAPE = "\x1b"
 STYLES = {"+ ": GREEN, "- ": RED}
+INDENT = "  "
+CONTINUED = "  ⋮ "
+"""Begins the rows of a line after its first: no line begins with it otherwise."""
+MIN_COLUMNS, USUAL_COLUMNS = 8, 80
+MAX_SPACES = 7
+"""How long a gap may be that is shown as it is: a longer one could push what matters out of sight."""
+MAX_INDENT = 32
+"""Likewise for what a line begins with: the code of a file is indented."""
+MAX_BLANK_LINES = 2
+TAB_CELLS = 4
 POLL_S = 0.05
 
 
@@ -51,7 +66,9 @@ async def ask(
     except OSError as error:
         return Deny(f"Nobody could be asked: the terminal cannot be opened ({error.strerror}).")
     try:
-        await Output(terminal).write_text(_write_question(tool, arguments, is_styled=is_styled))
+        columns = _measure(terminal)
+        rows = [*_title(tool.summary(arguments), columns), *lay_out(arguments, columns), (HINT, DIM)]
+        await Output(terminal).write_text("\n".join(paint(row, style if is_styled else "") for row, style in rows))
         answer = await _read_answer(terminal)
     except (OSError, termios.error):
         return Deny("Nobody could be asked: the terminal is gone.")
@@ -69,11 +86,15 @@ def judge(answer: str, arguments: JsonObject) -> Allow | Deny:
     return Deny(f"The user said no: {reason}" if reason else "The user said no.")
 
 
-def describe(arguments: JsonObject) -> Iterator[str]:
-    """Yield the arguments as lines, whole, with what cannot be seen made visible.
+def lay_out(arguments: JsonObject, columns: int) -> Iterator[tuple[str, str]]:
+    """Yield the arguments as rows with their styles: indented, and narrower than a terminal of so many columns."""
+    for line in describe(arguments):
+        style = STYLES.get(line[:2], "")
+        yield from ((row, style) for row in _break(line, columns, INDENT))
 
-    The question indents them, so that no text of a model can pass for a line of its own.
-    """
+
+def describe(arguments: JsonObject) -> Iterator[str]:
+    """Yield the arguments as lines of any length, whole, with what cannot be seen made visible."""
     for name, value in arguments.items():
         if name in COMMANDS:
             for command in value if isinstance(value, list | tuple) else (value,):
@@ -84,7 +105,10 @@ def describe(arguments: JsonObject) -> Iterator[str]:
         elif value is not None:
             text = _to_text(value)
             is_long = "\n" in text
-            yield f"{visible(name)}:" if is_long else f"{visible(name)}: {visible(text)}"
+            # A name that is quoted cannot begin like a command or a change.
+            label = visible(name if name.isidentifier() else json.dumps(name, ensure_ascii=False))
+            label = _count_spaces(label, MAX_SPACES)
+            yield f"{label}:" if is_long else f"{label}: {_count_spaces(visible(text), MAX_SPACES)}"
             yield from _mark(text, "| ", "| ") if is_long else ()
 
 
@@ -93,14 +117,55 @@ def _to_text(value: JsonValue) -> str:
 
 
 def _mark(text: str, first: str, others: str) -> Iterator[str]:
-    for index, line in enumerate(text.removesuffix("\n").split("\n")):
-        yield (others if index else first) + visible(line, multiline=True)
+    """Yield the lines of a text, each with its mark, and a count in place of many blank ones."""
+    mark = first
+    for is_blank, group in groupby(text.removesuffix("\n").split("\n"), lambda line: not line.strip(" \t")):
+        lines = tuple(group)
+        if is_blank and len(lines) > MAX_BLANK_LINES:
+            lines = (f"<{len(lines)} blank lines>",)
+        for line in lines:
+            yield mark + _count_spaces(visible(line, multiline=True), MAX_INDENT)
+            mark = others
 
 
-def _write_question(tool: Tool, arguments: JsonObject, *, is_styled: bool) -> str:
-    lines = [(f"Allow {visible(tool.spec.name)}?", BOLD)]
-    lines += [(f"  {line}", STYLES.get(line[:2], "")) for line in describe(arguments)]
-    return "\n".join(paint(line, style if is_styled else "") for line, style in [*lines, (HINT, DIM)])
+def _count_spaces(line: str, max_indent: int) -> str:
+    """Return the line with a count, such as `<40 spaces>`, in place of long gaps, and with tabs as spaces."""
+
+    def replace(gap: re.Match[str]) -> str:
+        spaces = gap[0].replace("\t", " " * TAB_CELLS)
+        if len(spaces) <= (MAX_SPACES if gap.start() else max_indent):
+            return spaces
+        kinds = {" ": "spaces", "\t": "tabs"}
+        return f"<{len(gap[0])} {' and '.join(kinds[kind] for kind in kinds if kind in gap[0])}>"
+
+    return re.sub(r"[ \t]+", replace, line)
+
+
+def _title(summary: str, columns: int) -> Iterator[tuple[str, str]]:
+    title = "Allow: run this?" if is_command(summary) else f"Allow: {one_line(summary)}?"
+    return ((row, BOLD) for row in _break(title, columns, ""))
+
+
+def _break(line: str, columns: int, start: str) -> Iterator[str]:
+    """Yield the line as rows, all of them one cell narrower than the terminal: a full row may wrap by itself."""
+    room = max(columns, MIN_COLUMNS) - 1
+    row, cells = start, len(start)
+    for character in line:
+        width = display_width(character)
+        if cells + width > room:
+            yield row
+            row, cells = CONTINUED, len(CONTINUED)
+        row += character
+        cells += width
+    yield row
+
+
+def _measure(terminal: int) -> int:
+    """Return how many columns the terminal has."""
+    try:
+        return os.get_terminal_size(terminal).columns or USUAL_COLUMNS
+    except OSError:
+        return USUAL_COLUMNS
 
 
 async def _read_answer(terminal: int) -> str:

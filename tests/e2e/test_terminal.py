@@ -163,10 +163,33 @@ def test_the_call_runs_when_the_person_says_yes(sit: Sit) -> None:
     person.type("y\r")
     assert person.wait() == 0
     assert Path("made").exists()
-    assert person.screen[:3] == ["Allow run_commands?", "  $ touch made", "y: yes   Enter: no   or say why not: y"]
+    assert person.screen[:3] == ["Allow: run this?", "  $ touch made", "y: yes   Enter: no   or say why not: y"]
     assert person.screen[3] == ""
     assert person.screen[4].startswith("$ touch made  exit 0")
     assert "Done." in person.screen
+
+
+def test_no_other_question_is_seen_when_a_command_is_padded_to_look_like_one(sit: Sit) -> None:
+    forged = "touch made #".ljust(COLUMNS - 4, "-") + "Allow: run this?".ljust(COLUMNS) + "  $ ls -l"
+    person = sit((calls(("run_commands", {"commands": [forged, "touch made" + " " * 5000 + "; ls"]})),), "make it")
+    person.wait_for_question()
+    assert [line for line in person.screen if line[:1] not in {"", " "}] == [
+        "Allow: run this?",
+        "y: yes   Enter: no   or say why not:",
+    ]
+    assert "  $ touch made<5000 spaces>; ls" in person.screen
+    person.type("\x03")
+    assert person.wait() == 128 + signal.SIGINT
+
+
+def test_the_question_says_so_when_a_whole_file_would_be_replaced(sit: Sit) -> None:
+    Path("big.txt").write_text("one\ntwo\n")
+    person = sit((calls(("editor", {"path": "big.txt", "new_text": "gone\n"})), text("As you wish.")), "go")
+    person.wait_for_question()
+    assert person.screen[:3] == ["Allow: replace all of big.txt?", "  path: big.txt", "  + gone"]
+    person.type("\r")
+    assert person.wait() == 5
+    assert Path("big.txt").read_text() == "one\ntwo\n"
 
 
 def test_the_call_does_not_run_when_the_person_says_why_not(sit: Sit) -> None:

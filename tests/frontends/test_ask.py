@@ -14,11 +14,20 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
-from cline_cli.frontends._ask import HINT, ask, describe, judge
+from cline_cli.frontends._ask import HINT, ask, describe, judge, lay_out
+from cline_cli.frontends._style import RED
+from cline_cli.text import display_width
 from tests.fakes import FakeTool
 
 ARGUMENTS: JsonObject = {"commands": ["pytest -q", "rm -rf build"]}
-TOOL = FakeTool(name="run_commands", effect="changes")
+
+
+class Commands(FakeTool):
+    def summary(self, arguments: JsonObject) -> str:
+        return "$ pytest -q (+1 more)"
+
+
+TOOL = Commands(name="run_commands", effect="changes")
 
 
 class Terminal:
@@ -111,7 +120,7 @@ def test_the_verdict_is_the_line_that_was_typed(terminal: Terminal, keys: bytes,
 
 def test_the_call_is_shown_whole_when_it_is_asked_for(terminal: Terminal) -> None:
     converse(terminal, typing(terminal, b"\r"))
-    assert terminal.look().startswith(f"Allow run_commands?\n  $ pytest -q\n  $ rm -rf build\n{HINT}")
+    assert terminal.look().startswith(f"Allow: run this?\n  $ pytest -q\n  $ rm -rf build\n{HINT}")
 
 
 def test_what_was_typed_before_does_not_answer(terminal: Terminal) -> None:
@@ -187,12 +196,20 @@ def test_the_call_is_denied_when_what_opens_is_no_terminal(tmp_path: Path) -> No
         ({"command": "echo a\nrm b"}, ["$ echo a", "> rm b"]),
         ({"commands": "ls"}, ["$ ls"]),
         ({"path": "a.py", "old_text": "x\ny\n", "new_text": "z"}, ["path: a.py", "- x", "- y", "+ z"]),
-        ({"path": "a.py", "content": "x\n\ty\n\n"}, ["path: a.py", "+ x", "+ \ty", "+ "]),
+        ({"path": "a.py", "content": "x\n\ty\n\n"}, ["path: a.py", "+ x", "+     y", "+ "]),
         ({"path": "a\u202eyp.exe", "old_text": None}, ["path: a<U+202E>yp.exe"]),
         ({"command": "ls\u200b -l\x1b[2K\r"}, ["$ ls<U+200B> -l<U+001B>[2K<U+000D>"]),
         ({"insert_line": 3, "all": True}, ["insert_line: 3", "all: true"]),
-        ({"a\nb": "c\nd"}, ["a<U+000A>b:", "| c", "| d"]),
+        ({"a\nb": "c\nd"}, ['"a\\nb":', "| c", "| d"]),
         ({"range": {"from": 1}}, ["range:", "| {", '|   "from": 1', "| }"]),
+        ({"$ ls #": "x"}, ['"$ ls #": x']),
+        ({"command": "rm b" + " " * 8 + "# ls"}, ["$ rm b<8 spaces># ls"]),
+        ({"command": "rm b" + " " * 7 + "# ls"}, ["$ rm b       # ls"]),
+        ({"path": " " * 40 + "b" + "\t" * 9}, ["path: <40 spaces>b" + "<U+0009>" * 9]),
+        ({"new_text": " " * 32 + "x\n" + " " * 33 + "y"}, ["+ " + " " * 32 + "x", "+ <33 spaces>y"]),
+        ({"new_text": "x\t\ty \t \tz"}, ["+ x<2 tabs>y<4 spaces and tabs>z"]),
+        ({"new_text": "a\n\n\nb\n \n\t\n\nc"}, ["+ a", "+ ", "+ ", "+ b", "+ <3 blank lines>", "+ c"]),
+        ({"command": "\n\n\nls"}, ["$ <3 blank lines>", "> ls"]),
         ({"commands": [{"command": "ls"}]}, ["$ {", '>   "command": "ls"', "> }"]),
     ],
 )
@@ -200,9 +217,63 @@ def test_arguments_are_shown_whole_and_readable(arguments: JsonObject, lines: li
     assert list(describe(arguments)) == lines
 
 
+PIECES = st.lists(
+    st.one_of(st.text(), st.sampled_from(["  ⋮ ", "$ ls", " " * 90, "\n" * 9, "\t", "語" * 50, "e\u0301"]))
+)
+TEXTS = PIECES.map("".join)
+CALLS = st.dictionaries(
+    st.one_of(TEXTS, st.sampled_from(["command", "commands", "old_text", "new_text", "path"])),
+    st.one_of(TEXTS, st.lists(TEXTS), st.integers(), st.none()),
+)
+
+
+@given(CALLS, st.integers(8, 100))
+def test_no_row_begins_at_the_edge_or_reaches_the_other_when_arguments_are_anything(
+    arguments: JsonObject, columns: int
+) -> None:
+    rows = [row for row, _ in lay_out(arguments, columns)]
+    assert all(row.startswith("  ") and display_width(row) < columns for row in rows)
+    continued = "".join(row.removeprefix("  ⋮ ") if row.startswith("  ⋮ ") else f"\n{row[2:]}" for row in rows)
+    assert continued.split("\n")[1:] == list(describe(arguments)), "the whole text, and no line that looks continued"
+
+
+@given(CALLS)
+def test_no_gap_is_long_when_arguments_are_anything(arguments: JsonObject) -> None:
+    for line in describe(arguments):
+        assert " " * 40 not in line
+        assert " " * 9 not in line[2:].strip()
+
+
+def test_a_line_keeps_its_colour_when_it_is_broken() -> None:
+    assert list(lay_out({"old_text": "x" * 9}, 10)) == [("  - xxxxx", RED), ("  ⋮ xxxx", RED)]
+
+
+def test_a_wide_character_takes_two_cells_when_a_line_is_broken() -> None:
+    assert [row for row, _ in lay_out({"command": "語語語a"}, 10)] == ["  $ 語語", "  ⋮ 語a"]
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(30, 29), (0, 79)])
+def test_rows_fit_the_terminal_when_it_tells_its_width(terminal: Terminal, columns: int, widest: int) -> None:
+    termios.tcsetwinsize(terminal.program, (24, columns))
+    name = "a" * 200
+
+    async def main() -> None:
+        tool = FakeTool(name=name, effect="changes")
+        asking = asyncio.create_task(ask(tool, {"command": f"rm b #{'x' * 200}"}, opened=terminal.open))
+        await until_asked(terminal)
+        terminal.type(b"\r")
+        await asking
+
+    asyncio.run(main())
+    rows = terminal.look().partition(HINT)[0].splitlines()
+    assert max(map(len, rows)) == widest
+    assert rows[0].startswith("Allow: aaa")
+    assert all(row.startswith("  ") for row in rows[1:])
+
+
 @given(st.dictionaries(st.text(), st.one_of(st.text(), st.lists(st.text()), st.integers(), st.none())))
 def test_no_line_steers_the_terminal_when_arguments_are_anything(arguments: JsonObject) -> None:
-    assert all(line.replace("\t", "").isprintable() for line in describe(arguments))
+    assert all(line.isprintable() for line in describe(arguments))
 
 
 @given(st.one_of(st.text(), st.sampled_from(["y", " Yes\n", "\x9b1my", "y\x1b", "yes, but", "ye"])))
