@@ -104,7 +104,8 @@ class TextFrontEnd:
                 self._silence.running[call.id] = summary
             case ToolFinished():
                 self._silence.running.pop(event.call.id, None)
-                await self._say(f"{one_line(event.summary, SUMMARY_CELLS)} -> {describe_outcome(event)}")
+                if event.output.answer is None:  # one that hands in the answer is no work to report
+                    await self._say(f"{one_line(event.summary, SUMMARY_CELLS)} -> {describe_outcome(event)}")
             case RunFinished():
                 await self._finish(event)
             case _:

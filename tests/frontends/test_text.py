@@ -187,6 +187,11 @@ def test_the_answer_of_a_tool_is_printed_when_the_message_streamed_was_another(t
     assert play(tmp_path, events)[0] == "Handing in.\nAll done.\n"
 
 
+def test_a_call_is_no_line_when_it_hands_in_the_answer(tmp_path: Path) -> None:
+    handed_in = ToolFinished(CALL, "answer", ToolOutput((), "answered", answer="42"), 0)
+    assert play(tmp_path, [ToolStarted(CALL, "answer"), handed_in, finished("42")]) == ("42\n", "")
+
+
 @pytest.mark.parametrize("error", [DeniedError("not allowed: $ rm x"), LimitReachedError("the limit was reached")])
 def test_the_answer_is_printed_when_the_run_failed_with_one(tmp_path: Path, error: ClineError) -> None:
     assert play(tmp_path, [*streamed("As far as I got."), finished("As far as I got.", error=error)])[0] == (

@@ -94,7 +94,9 @@ class ConsoleFrontEnd:
                 self._activity.report(call_id, text)
                 self._painter.note_change()
             case ToolFinished():
-                await self.draw(cards=self._activity.finish(event, self._columns))
+                cards = self._activity.finish(event, self._columns)
+                # A call that hands in the answer is no work to report.
+                await self.draw(cards=cards if event.output.answer is None else ())
             case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
                 await self._show_request(event)
             case RunFinished():

@@ -176,6 +176,11 @@ def test_models_times_and_thoughts_are_told_when_it_is_verbose() -> None:
     assert lines[-1].startswith("[message] 0 s, first text after 0 s, 200 in (80 cached), 20 out")
 
 
+def test_a_call_is_no_card_when_it_hands_in_the_answer() -> None:
+    handed_in = ToolFinished(CALL, "answer", ToolOutput((), "answered", answer="42"), 0)
+    assert play([ToolStarted(CALL, "answer"), handed_in, finished("42")]) == ["42"]
+
+
 def test_the_answer_of_a_tool_is_shown_when_no_message_was_it() -> None:
     assert play([*streamed("Handing in."), finished("**All** done.")]) == ["Handing in.", "", "All done."]
 
