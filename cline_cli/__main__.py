@@ -30,16 +30,22 @@ def run() -> None:
 
     environment = read_environment()
     _hold_standard_descriptors()
-    sys.exit(main(argv, environment))
+    code = main(argv, environment)
+    if "threading" in sys.modules and sys.modules["threading"].active_count() > 1:
+        # A thread still asks a name server or a keyring that does not answer; nothing of ours waits for it any more.
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code; every failure has been told on stderr."""
-    from cline_cli.argv import split  # lazy: see run
+    from cline_cli.argv import read_variables, split  # lazy: see run
     from cline_cli.errors import ClineError  # lazy: see run
 
     try:
         call = split(argv)
+        if call.verb == "run":
+            call = call._replace(arguments=(*read_variables(environment.variables), *call.arguments))
         for note in call.notes:
             _tell(note)
         return _dispatch(call, environment)
@@ -47,6 +53,7 @@ def main(argv: Sequence[str], environment: Environment) -> int:
         _tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
+        _tell("interrupted by SIGINT")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return _die_of_sigpipe()
@@ -97,11 +104,12 @@ def _write(descriptor: int, text: str) -> int:
     try:
         while data:
             data = data[os.write(descriptor, data) :]
-    except BrokenPipeError:
-        return _die_of_sigpipe()
     except OSError as error:
-        if descriptor != STDERR:
-            _tell(f"cannot write to standard output: {error.strerror}")
+        if descriptor == STDERR:  # the exit code says it, where the line cannot
+            return 1
+        if isinstance(error, BrokenPipeError):
+            return _die_of_sigpipe()
+        _tell(f"cannot write to standard output: {error.strerror}")
         return 1
     return 0
 

@@ -82,9 +82,11 @@ class Run:
 
     async def close(self) -> None:
         """End what the run left running, and let go of connections."""
-        await self.agent.provider.close()
-        await end_leftovers()
-        await self.network.close()
+        try:
+            await end_leftovers()
+        finally:
+            await self.agent.provider.close()
+            await self.network.close()
 
 
 def choose(options: Options, settings: Settings, environment: Environment, paths: Paths) -> Chosen:

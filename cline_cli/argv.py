@@ -11,7 +11,7 @@ this they are long, in front, and carry their value behind `=`. Pure: nothing is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from cline_cli.commands import ALIASES, PLANNED, VERBS
@@ -33,7 +33,7 @@ class Option(NamedTuple):
 LEVELS = "none|low|medium|high|xhigh"
 
 OPTIONS: tuple[Option, ...] = (
-    Option(("--yolo", "-y")),
+    Option(("--yolo", "-y", "--no-interactive")),
     Option(("--auto-approve", "--autoapprove", "--auto-approve-all"), "optional value", "true|false", "true"),
     Option(("--plan", "-p")),
     Option(("--act", "-a")),
@@ -55,7 +55,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--quiet", "-q")),
     Option(("--verbose", "-v")),
     Option(("--oneshot", "-o"), state="ignored"),
-    Option(("--team-name",), "value", state="ignored"),
+    *(Option((name,), state="ignored") for name in ("--double-check-completion", "--auto-condense")),
+    *(Option((name,), "value", state="ignored") for name in ("--team-name", "--setting", "--address")),
     *(
         Option(names, state="refused")
         for names in (
@@ -72,8 +73,6 @@ OPTIONS: tuple[Option, ...] = (
             ("--patch",),
             ("--dry-run",),
             ("--bare",),
-            ("--double-check-completion",),
-            ("--auto-condense",),
         )
     ),
     *(
@@ -84,6 +83,7 @@ OPTIONS: tuple[Option, ...] = (
             ("--compaction",),
             ("--hooks-dir",),
             ("--file", "-f"),
+            ("--image",),
             ("--stdin",),
             ("--max-cost",),
             ("--max-total-tokens",),
@@ -97,8 +97,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
 )
 BY_NAME = {name: option for option in OPTIONS for name in option.names}
+MAY_BE_EMPTY = frozenset({"--system"})
 SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
 """Options of a run that every verb understands."""
+
+
+PROTECTING = ("CLINE_COMMAND_PERMISSIONS", "CLINE_ALLOW", "CLINE_DENY", "CLINE_MAX_COST", "CLINE_MAX_TOTAL_TOKENS")
+"""Variables that limit what a run may do, and are not built yet: a run that cannot keep to them must not start."""
+NOT_FROM_VARIABLES = frozenset({"--key", "--provider", "--model", "--config", "--data-dir"})
+"""These have variables of their own, which are looked at where they are needed."""
 
 
 class Call(NamedTuple):
@@ -142,6 +149,35 @@ def split(argv: Sequence[str]) -> Call:
         else:
             words.append(word)
     return Call("run", (*options, "--", *words), tuple(notes))
+
+
+def read_variables(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options of a run that the environment gives: CLINE_TIMEOUT=90 is --timeout=90, CLINE_YOLO=1 is --yolo.
+
+    They stand before those of the command line, which win.
+
+    Raises:
+        UsageError: a variable is no value, or asks for protection that is not built yet.
+    """
+    for name in PROTECTING:
+        if variables.get(name):
+            raise UsageError(f"{name} is not supported yet, and a run does not start without what it asks for")
+    if variables.get("CLINE_SANDBOX") == "require":
+        raise UsageError("CLINE_SANDBOX=require is not supported yet, and a run does not start without a sandbox then")
+    options: list[str] = []
+    for option in OPTIONS:
+        name = option.names[0]
+        variable = f"CLINE_{name.removeprefix('--').replace('-', '_').upper()}"
+        value = variables.get(variable, "")
+        if option.state != "built" or name in NOT_FROM_VARIABLES or not value:
+            continue
+        if option.takes != "nothing":
+            options.append(f"{name}={value}")
+        elif value in {"1", "true"}:
+            options.append(name)
+        elif value not in {"0", "false"}:
+            raise UsageError(f"{variable} {value!r} is neither true nor false")
+    return tuple(options)
 
 
 def _special(word: str) -> Call | None:
@@ -220,6 +256,8 @@ def _keep(option: Option, name: str, value: str | None, options: list[str], note
     long_name = option.names[0]
     if name == "-m" and value in {"act", "plan"}:  # the first generation's -m is the mode
         long_name = "--mode"
+    if value == "" and option.names[0] not in MAY_BE_EMPTY:  # an unset variable of a script, most likely
+        raise UsageError(f"{name} needs a value, but got an empty one")
     if option.takes == "nothing":
         options.append(long_name)
     else:

@@ -10,6 +10,7 @@
     ├── TimedOutError           124   timeout     --timeout
     ├── InterruptedRunError   128+n   cancelled   SIGHUP, SIGINT, SIGTERM
     └── ProviderError             1   unknown     everything Provider.stream may raise
+        ├── EmptyReplyError       1   unknown     nothing but empty replies
         ├── KeyRefusedError       3   auth        401, 403
         ├── NoCreditError         3   billing     402
         ├── UnknownModelError     2   usage       the provider does not serve that model
@@ -115,6 +116,10 @@ class ProviderError(ClineError):
     def __init__(self, message: str, hint: str = "", *, request_id: str = "") -> None:
         super().__init__(message, hint)
         self.request_id = request_id
+
+
+class EmptyReplyError(ProviderError):
+    pass
 
 
 class KeyRefusedError(ProviderError):

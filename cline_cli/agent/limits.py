@@ -36,6 +36,7 @@ class Tally:
     answer: str = ""
     denied: list[str] = field(default_factory=list)
     _mistakes: int = 0
+    _last_failure: str = ""
     _repeats: int = 0
     _last_call: tuple[str, str] = ("", "")
     _unmet: dict[str, str] = field(default_factory=dict)
@@ -48,7 +49,8 @@ class Tally:
         limit = self.limits.max_turns
         if limit is None or self.iterations < limit:
             return None
-        return LimitReachedError(f"the limit of {limit} turns was reached", "Raise it with --max-turns")
+        turns = "1 turn" if limit == 1 else f"{limit} turns"
+        return LimitReachedError(f"the limit of {turns} was reached", "Raise it with --max-turns")
 
     def count_reply(self, reply: AssistantMessage) -> None:
         self.usage += reply.usage
@@ -68,11 +70,7 @@ class Tally:
         return self._repeats
 
     def count_results(self, results: list[ToolFinished]) -> None:
-        """Count the calls of one turn.
-
-        Raises:
-            MistakesError: too many turns in a row in which every call failed.
-        """
+        """Count what became of the calls of one turn."""
         for result in results:
             if result.denied:
                 self.denied.append(result.summary)
@@ -81,10 +79,13 @@ class Tally:
                 self._unmet.pop(result.tool, None)
         failed = bool(results) and all(result.output.is_error for result in results)
         self._mistakes = self._mistakes + 1 if failed else 0
+        self._last_failure = results[-1].output.display if failed else ""
+
+    def check_mistakes(self) -> None:
+        """Raise MistakesError after too many turns in a row in which every call failed."""
         if self._mistakes >= self.limits.max_mistakes:
-            last = results[-1].output
             raise MistakesError(
-                f"{self._mistakes} turns in a row failed; the last one: {last.display or 'see above'}",
+                f"{self._mistakes} turns in a row failed; the last one: {self._last_failure or 'see above'}",
                 "--retries N allows more",
             )
 

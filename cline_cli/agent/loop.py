@@ -41,7 +41,7 @@ from cline_cli.agent.messages import (
 )
 from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request
 from cline_cli.agent.tool import Tool, ToolError, ToolOutput, ToolSpec
-from cline_cli.errors import ClineError, ContentFilteredError, ProviderError
+from cline_cli.errors import ClineError, ContentFilteredError, EmptyReplyError, ProviderError
 
 EMPTY_REPLIES = 3
 """How often in all an empty reply is asked for before the run fails."""
@@ -78,6 +78,7 @@ class Agent:
         self.messages.append(prompt)
         yield RunStarted(self.model)
         error: ClineError | None = None
+        closing: ClineError | None = None
         try:
             while True:
                 closing = tally.limit_reached()
@@ -101,11 +102,14 @@ class Agent:
                         yield result
                         if isinstance(result, ToolFinished):
                             finished.append(result)
+                tally.count_results(finished)
                 answers = [result.output.answer for result in finished if result.output.answer is not None]
                 if answers:
                     tally.answer = answers[-1]
                     break
-                tally.count_results(finished)
+                tally.check_mistakes()
+        except EmptyReplyError as failure:
+            error = closing or failure
         except ClineError as failure:
             error = failure
         yield self.finish(error)
@@ -137,7 +141,7 @@ class Agent:
             if reply.stop_reason == "content_filter":
                 raise ContentFilteredError("the provider's content filter stopped the answer")
             yield ReplyDiscarded("the reply was empty")
-        raise ProviderError(f"the model returned an empty reply {EMPTY_REPLIES} times", "Try again or another model")
+        raise EmptyReplyError(f"the model returned an empty reply {EMPTY_REPLIES} times", "Try again or another model")
 
     async def _run_tools(self, reply: AssistantMessage) -> AsyncGenerator[Event, None]:
         """Carry out the calls of a reply, and append a result for each to the history, in the order of the calls."""
@@ -179,7 +183,7 @@ class Agent:
         repeats = self.tally.count_call(call)
         tool = self.tools.get(call.name)
         if tool is None:
-            names = ", ".join(spec.name for spec in self.offered)
+            names = ", ".join(spec.name for spec in self.offered) or "none"
             return _Prepared(call, call.name, _refusal(f"There is no tool {call.name}. The tools are: {names}."))
         if is_cut:
             text = "Your reply was cut off at its output limit, so nothing of it was run. Make smaller calls."

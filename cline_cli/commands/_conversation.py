@@ -19,13 +19,14 @@ from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import RunFinished
 from cline_cli.agent.messages import JsonObject, UserMessage, user_text
 from cline_cli.agent.tool import Tool
+from cline_cli.commands._deadline import Deadline
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
-from cline_cli.errors import ClineError, InterruptedRunError, TimedOutError, UsageError
+from cline_cli.errors import ClineError, InterruptedRunError, UsageError
 from cline_cli.frontends import FrontEnd
 from cline_cli.frontends.choose import choose_front_end
 from cline_cli.frontends.manner import Manner
-from cline_cli.machine.input import read_to_end
+from cline_cli.machine.input import is_partly_read, read_to_end
 from cline_cli.machine.output import Output
 from cline_cli.machine.process import kill_all
 from cline_cli.policy.decide import decide
@@ -34,6 +35,7 @@ from cline_cli.text import one_line
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLEAN_UP_S = 1.5
 """How long a run that was stopped may take to end its children and connections."""
+WAITING_TOLD_S = 1.0
 LAST_WORDS_S = 0.4
 """How long whoever reads may take to accept what is left to say after that."""
 
@@ -46,7 +48,7 @@ class Asked:
     words: tuple[str, ...]
     """The prompt as it was typed; `-` alone stands for standard input."""
     workspace: Path
-    timeout_s: float | None
+    deadline: Deadline
     manner: Manner
 
     @property
@@ -75,15 +77,19 @@ async def converse(asked: Asked, choice: composition.Chosen, environment: Enviro
     stop: asyncio.Future[ClineError] = loop.create_future()
     for number in SIGNALS:
         loop.add_signal_handler(number, _stop, stop, InterruptedRunError(number, signal.Signals(number).name))
-    if asked.timeout_s is not None:
-        reason = TimedOutError(f"timed out after {asked.timeout_s:g} s", "Give it longer with --timeout")
-        loop.call_later(asked.timeout_s, _stop, stop, reason)
+    if asked.deadline.left_s is not None:
+        loop.call_later(asked.deadline.left_s, _stop, stop, asked.deadline.reason)
     front_end = choose_front_end(environment, asked.manner)
     conversation = _Conversation(asked, choice, environment, paths, front_end)
     work = loop.create_task(conversation.run())
     both: set[asyncio.Future[ClineError] | asyncio.Future[ClineError | None]] = {work, stop}
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-    error = work.result() if work.done() else await conversation.stop(work, stop.result())
+    try:
+        error = work.result() if work.done() else await conversation.stop(work, stop.result())
+    except OSError as failure:
+        if isinstance(failure, BrokenPipeError):
+            raise
+        raise ClineError(f"cannot write the output: {failure.strerror}") from failure
     if error is not None:
         raise error
     return 0
@@ -95,6 +101,7 @@ def _stop(stop: asyncio.Future[ClineError], reason: ClineError) -> None:
         stop.set_result(reason)
     elif isinstance(reason, InterruptedRunError):
         kill_all()
+        os.write(2, f"cline: {reason}, at once\n".encode())
         os._exit(reason.exit_code)
 
 
@@ -114,9 +121,8 @@ class _Conversation:
             self.running = composition.build(
                 self.choice, self.asked.options, self.asked.workspace, self._approve, self.environment, self.paths
             )
-            if not self.asked.manner.is_quiet:
-                for notice in self.choice.notices:
-                    await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
+            for notice in self.choice.notices:
+                await self._tell(notice)
             async with aclosing(self.running.agent.run(self.running.adapt(prompt))) as events:
                 async for event in events:
                     await self.front_end.show(event)
@@ -149,12 +155,29 @@ class _Conversation:
         descriptor = self.environment.stdin
         is_piped = descriptor is not None and not self.environment.is_stdin_terminal
         piped = ""
-        if descriptor is not None and (is_piped or reads_stdin):
-            piped = (await read_to_end(descriptor)).decode("utf-8", "replace")
+        if descriptor is not None and typed and is_partly_read(descriptor):
+            await self._tell("standard input is a file that something else is reading: it is left alone")
+        elif descriptor is not None and (is_piped or reads_stdin):
+            piped = (await self._read_all(descriptor)).decode("utf-8", "replace")
         text = compose(typed, piped)
         if not text:
             raise UsageError("no prompt was given, and standard input is empty", 'Give one: cline "Explain this."')
         return user_text(text)
+
+    async def _read_all(self, descriptor: int) -> bytes:
+        """Read standard input to its end; after WAITING_TOLD_S without an end it is said what is waited for."""
+        reading = asyncio.ensure_future(read_to_end(descriptor))
+        try:
+            await asyncio.wait({reading}, timeout=WAITING_TOLD_S)
+            if not reading.done():
+                await self._tell("waiting for standard input to end; < /dev/null does without it")
+            return await reading
+        finally:
+            reading.cancel()
+
+    async def _tell(self, notice: str) -> None:
+        if not self.asked.manner.is_quiet:
+            await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
 
     async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         options = self.asked.options

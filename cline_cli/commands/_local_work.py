@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from cline_cli.catalog.weights import Weights, fetched_bytes
 from cline_cli.catalog.weights_install import Means, hold_lock, install, remove
+from cline_cli.commands._async import run_to_end
 from cline_cli.commands._pip import find_pip, has_own_pip, make_fetch_part
 from cline_cli.commands._progress import Progress
 from cline_cli.config.credentials import OWN_VARIABLE
@@ -37,7 +38,7 @@ def install_weights(weights: Weights, origin: str | None, environment: Environme
         InterruptedRunError: a signal stopped it; what was fetched is kept.
     """
     try:
-        asyncio.run(_until_signal(_install(weights, origin, environment, paths)))
+        run_to_end(_until_signal(_install(weights, origin, environment, paths)))
     except InterruptedRunError as error:
         if fetched := fetched_bytes(paths.models, weights):
             error.hint = f"{fetched / 1e6:.0f} MB are kept: the same command goes on from there"
@@ -56,9 +57,9 @@ def remove_weights(weights: Weights, environment: Environment, paths: Paths) -> 
         async with hold_lock(paths.models, weights, _progress(weights, environment)):
             return remove(paths.models, weights)
 
-    if not paths.models.is_dir():
+    if not os.path.isdir(paths.models):
         return 0
-    return asyncio.run(_until_signal(work()))
+    return run_to_end(_until_signal(work()))
 
 
 async def _install(weights: Weights, origin: str | None, environment: Environment, paths: Paths) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, forget_key_in_file, read_key_line, save_key
 from cline_cli.config.settings import change_settings, check_base_url, is_same_origin, load_settings
 from cline_cli.environment import Environment
-from cline_cli.errors import UsageError
+from cline_cli.errors import NotSignedInError, UsageError
 from cline_cli.providers import PROVIDERS, Row, require
 
 DEFAULT_PROVIDER = "cline"
@@ -100,7 +100,11 @@ def sign_in(
         forget_key_in_file(name, stores)
         changes["providers", name, "key_store"] = None
     change_settings(settings_file, changes)
-    saved = save_key(name, key, "file" if asked.is_storage_insecure else settings.credentials_store, stores)
+    try:
+        saved = save_key(name, key, "file" if asked.is_storage_insecure else settings.credentials_store, stores)
+    except NotSignedInError as error:
+        error.message += " (the provider and the model are saved)"
+        raise
     change_settings(settings_file, {("providers", name, "key_store"): saved.store})
     at = "" if url == row.base_url else f" at {url}"
     notices = [saved.notice] if saved.notice else []

@@ -20,7 +20,7 @@ def move(environment: Environment, cwd: str | None) -> Environment:
     if cwd is None:
         return environment
     folder = (environment.cwd or Path("/")) / Path(cwd).expanduser()
-    if not folder.is_dir():
+    if not cwd or not os.path.isdir(folder):
         raise UsageError(f"--cwd {cwd!r} is not a folder")
     return dataclasses.replace(environment, cwd=folder.resolve())
 

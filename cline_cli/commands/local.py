@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -136,7 +137,7 @@ def _read_origin(origin: str | None, environment: Environment) -> str | None:
     if origin is None or origin.lower().startswith(("http://", "https://")):
         return origin
     path = (environment.cwd or Path("/")) / Path(origin).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"--from {origin!r} is not a file", "Give a file, or a URL with http:// or https://")
     return str(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +10,9 @@ import typer
 
 from cline_cli.agent.limits import Limits
 from cline_cli.app import Options, choose
+from cline_cli.commands._async import run_to_end
 from cline_cli.commands._conversation import Asked, check_prompt, converse
+from cline_cli.commands._deadline import Deadline
 from cline_cli.commands._streams import move
 from cline_cli.commands._values import read_bool, read_count, read_effort, read_mode, read_timeout
 from cline_cli.config.credentials import read_key_line
@@ -96,6 +97,7 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     What is piped in goes along: git diff | cline "Review this."
     """
     environment = context.ensure_object(Environment)
+    deadline = Deadline(read_timeout(timeout) if timeout is not None else None)
     paths = find_paths(environment, config=config, data_dir=data_dir)
     settings = load_settings(paths.settings_file)
     chosen = _choose_mode(plan=plan, act=act, mode=mode)
@@ -104,7 +106,7 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     options = Options(
         provider=provider,
         model=model,
-        key=read_key_line(environment.stdin) if key == "-" else key,
+        key=key,
         system=system,
         mode=chosen,
         auto_approve=_is_auto_approved(yolo, auto_approve, settings),
@@ -116,14 +118,18 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
         options=options,
         words=tuple(prompt or ()),
         workspace=_find_workspace(environment, cwd),
-        timeout_s=read_timeout(timeout) if timeout is not None else None,
+        deadline=deadline,
         manner=Manner(_read_output_format(output_format), is_quiet=quiet, is_verbose=verbose),
     )
     check_prompt(asked, environment)
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
-    choice = choose(options, settings, environment, paths)
+    with deadline.enforced():
+        if key == "-":
+            options = replace(options, key=read_key_line(environment.stdin))
+            asked = replace(asked, options=options)
+        choice = choose(options, settings, environment, paths)
     asked = replace(asked, manner=replace(asked.manner, provider=choice.endpoint.provider))
-    return asyncio.run(converse(asked, choice, environment, paths))
+    return run_to_end(converse(asked, choice, environment, paths))
 
 
 def _choose_mode(*, plan: bool, act: bool, mode: str | None) -> Mode:

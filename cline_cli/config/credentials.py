@@ -8,6 +8,7 @@ vendor's own server only: a provider at another address gets `-k`, the key that 
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -164,7 +165,7 @@ def read_key_line(descriptor: int | None) -> str:
             line += byte
     except OSError as error:
         raise UsageError(f"cannot read the key from standard input: {error.strerror}") from None
-    return clean_key(line.decode("ascii", "surrogateescape"), "standard input")
+    return clean_key(line.removeprefix(codecs.BOM_UTF8).decode("ascii", "surrogateescape"), "standard input")
 
 
 def save_key(provider: str, key: str, choice: StoreChoice, stores: Stores) -> Saved:
@@ -280,7 +281,7 @@ def _fault(key: str) -> str:
     if len(key) > MAX_KEY_CHARACTERS:
         return f"is longer than {MAX_KEY_CHARACTERS:,} characters"
     for position, character in enumerate(key, start=1):
-        if not " " <= character <= "~":
+        if not "!" <= character <= "~":
             return f"cannot be sent: character {position} is U+{ord(character):04X}, which no key has"
     return ""
 

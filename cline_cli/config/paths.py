@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -65,4 +66,5 @@ def _first(*candidates: tuple[str, str | None]) -> tuple[str, Path]:
 
 def _existing(home: Path | None, relative: str) -> str | None:
     folder = home / relative if home else None
-    return str(folder) if folder and folder.is_dir() else None
+    # Not Path.is_dir, which raises where a folder on the way may not be entered: a HOME of somebody else's.
+    return str(folder) if folder and os.path.isdir(folder) else None

@@ -153,12 +153,12 @@ def choose_provider(
     found: dict[str, str] = {}
     for provider, names in key_variables.items():
         for name in names:
-            if variables.get(name):
+            if name in variables:  # set but empty counts too: it is told as such, and no other key is taken for it
                 found.setdefault(provider, name)
     if not found:
         return None
     first, *others = found
-    return Choice(first, f"${found[first]}", tuple(others))
+    return Choice(first, f"${found[first]}", tuple(name for name in others if variables[found[name]].strip()))
 
 
 def find_base_url(provider: str, own: str, variables: Mapping[str, str], settings: Settings) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 """From <linux/prctl.h>."""
 MAX_COMMAND_BYTES = 200
 """Of a command line that is shown."""
@@ -35,14 +36,21 @@ class Process(NamedTuple):
         return self.pid, self.started
 
 
-def become_reaper() -> None:
-    """Become the parent of every descendant that loses its own, so that none can leave our tree. Linux only."""
+def guard_process() -> None:
+    """Become the parent of every descendant that loses its own, and close our memory to them. Linux only.
+
+    None can leave our tree then, and no command of the same user reads our environment, which holds keys, from /proc,
+    or a core of us from the disk. What runs as root may read it all the same.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if not PROC.is_dir():
         return
     import ctypes  # lazy: 5 ms, and only a run that executes commands needs it
 
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        library = ctypes.CDLL(None)
+        library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def read_processes(proc: Path = PROC) -> Mapping[int, Process]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 
 from cline_cli.errors import UsageError
 
@@ -33,6 +34,14 @@ async def read_to_end(descriptor: int) -> bytes:
             pieces.append(piece)
     except OSError as error:
         raise UsageError(f"cannot read standard input: {error.strerror}") from error
+
+
+def is_partly_read(descriptor: int) -> bool:
+    """Whether it is a file that another program has begun to read: the list of a `while read` loop around us."""
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and os.lseek(descriptor, 0, os.SEEK_CUR) > 0
+    except OSError:
+        return False
 
 
 def _can_wait(descriptor: int) -> bool:

@@ -26,9 +26,9 @@ from cline_cli.machine._descendants import (
     MAX_COMMAND_BYTES,
     PROC,
     Process,
-    become_reaper,
     describe,
     find_tree,
+    guard_process,
     read_processes,
 )
 from cline_cli.machine._ending import end, has_members, signal_all
@@ -188,7 +188,7 @@ def kill_all() -> None:
 def _be_ready(loop: asyncio.AbstractEventLoop) -> None:
     """Make sure that nothing this run starts can get lost."""
     if _known.others is None:
-        become_reaper()
+        guard_process()
         mine = os.getpid()
         _known.others = frozenset(one.identity for one in read_processes().values() if one.parent == mine)
     with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the dead are then reaped at the end

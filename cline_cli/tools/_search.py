@@ -53,7 +53,7 @@ def find_ripgrep(variables: Mapping[str, str]) -> str | None:
     """Return the path of the program as PATH gives it; a relative folder in PATH does not count."""
     for folder in variables.get("PATH", "").split(os.pathsep):
         program = Path(folder, "rg")
-        if program.is_absolute() and program.is_file() and os.access(program, os.X_OK):
+        if program.is_absolute() and os.path.isfile(program) and os.access(program, os.X_OK):
             return str(program)
     return None
 

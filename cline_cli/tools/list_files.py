@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
@@ -55,14 +58,19 @@ class ListFiles:
 
     async def _list(self, given: str, *, recursive: bool) -> Item:
         """Raises ItemError."""
-        folder = resolve_to_read(self._confinement, given)
-        if not folder.is_dir():
-            raise ItemError(f"{given} is not a folder" if folder.exists() else f"there is no folder {given}")
+        folder = self._resolve(given)
         try:
             listing = await (list_files if recursive else list_folder)(folder, self._variables)
         except OSError as error:
             raise ItemError(f"{given}: {error.strerror}") from error
         return _describe(given, listing)
+
+    def _resolve(self, given: str) -> Path:
+        """Raises ItemError."""
+        folder = resolve_to_read(self._confinement, given)
+        if not os.path.isdir(folder):
+            raise ItemError(f"{given} is not a folder" if os.path.exists(folder) else f"there is no folder {given}")
+        return folder
 
 
 def build(workplace: Workplace) -> ListFiles:

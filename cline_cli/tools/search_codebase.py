@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +104,9 @@ class SearchCodebase:
     def _choose_scope(self, given: str, pattern: str) -> _Scope:
         """Raises ItemError."""
         start = resolve_to_read(self._confinement, given)
-        if start.is_dir():
+        if os.path.isdir(start):
             return _Scope(start, pattern)
-        if start.exists():
+        if os.path.exists(start):
             return _Scope(start.parent, pattern, Listing((start.name,), is_complete=True))
         raise ItemError(f"there is no {given}")
 

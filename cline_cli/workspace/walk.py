@@ -32,7 +32,7 @@ class Listing(NamedTuple):
 
 
 def is_in_repository(folder: Path) -> bool:
-    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    return any(os.path.exists(parent / ".git") for parent in (folder, *folder.parents))
 
 
 async def list_files(folder: Path, variables: Mapping[str, str], max_files: int = MAX_FILES) -> Listing:

@@ -294,7 +294,13 @@ def test_origins_are_the_same_when_scheme_host_and_port_are() -> None:
             "",
             Choice("cline", "$CLINE_API_KEY", ("openrouter",)),
         ),
-        (None, {"OPENROUTER_API_KEY": "k", "CLINE_API_KEY": ""}, "", Choice("openrouter", "$OPENROUTER_API_KEY")),
+        (
+            None,
+            {"OPENROUTER_API_KEY": "k", "CLINE_API_KEY": ""},
+            "",
+            Choice("cline", "$CLINE_API_KEY", ("openrouter",)),
+        ),
+        (None, {"OPENROUTER_API_KEY": "", "CLINE_API_KEY": "k"}, "", Choice("cline", "$CLINE_API_KEY")),
         (None, {}, "", None),
     ],
 )
