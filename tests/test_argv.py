@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cline_cli.argv import BY_NAME, OPTIONS, Call, Option, split
+from cline_cli.argv import BY_NAME, OPTIONS, PROTECTING, Call, Option, read_variables, split
 from cline_cli.commands import ALIASES, PLANNED, VERBS
 from cline_cli.errors import UsageError
 
@@ -72,6 +72,7 @@ def test_names_are_unique() -> None:
         (["--", "-y"], run_call("--", "-y")),
         (["task", "--yolo", "do it"], run_call("--yolo", "--", "do it")),
         (["-y", "t", "auth"], run_call("--yolo", "--", "auth")),
+        (["--no-interactive", "x"], run_call("--yolo", "--", "x")),
         (["fix auth"], run_call("--", "fix auth")),
         (["fix", "auth"], run_call("--", "fix", "auth")),
         (["--", "auth"], run_call("--", "auth")),
@@ -112,8 +113,32 @@ def test_an_option_without_meaning_is_noted_and_dropped() -> None:
         (["-t", "--", "do it"], "-t needs a value"),
         (["--yolo=yes", "do it"], "--yolo takes no value"),
         (["-y", "auth", "-p", "x"], "--yolo does not go with `cline auth`"),
+        (["-c", "", "do it"], "-c needs a value, but got an empty one"),
+        (["--model=", "do it"], "--model needs a value, but got an empty one"),
     ],
 )
 def test_a_command_line_is_refused_with_the_word_that_is_wrong(argv: list[str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         split(argv)
+
+
+def test_options_come_from_variables() -> None:
+    variables = {"CLINE_TIMEOUT": "90", "CLINE_YOLO": "1", "CLINE_PLAN": "false", "CLINE_MAX_TURNS": "", "HOME": "/"}
+    assert read_variables(variables) == ("--yolo", "--timeout=90")
+    assert read_variables({"CLINE_MODEL": "m", "CLINE_API_KEY": "k", "CLINE_DIR": "d"}) == ()
+
+
+@pytest.mark.parametrize("name", PROTECTING)
+def test_a_variable_that_protects_is_refused_and_never_ignored(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is not supported yet"):
+        read_variables({name: "x"})
+    assert read_variables({name: ""}) == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [({"CLINE_SANDBOX": "require"}, "not supported yet"), ({"CLINE_YOLO": "maybe"}, "neither true nor false")],
+)
+def test_a_variable_is_refused_when_it_cannot_be_kept_to(variables: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_variables(variables)

@@ -151,6 +151,25 @@ def test_the_answer_is_handed_in_by_a_tool_when_it_can() -> None:
     assert requests(agent) == [1]
 
 
+def test_a_denied_call_counts_when_the_answer_is_handed_in_beside_it() -> None:
+    async def approve(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        return Deny("no") if tool.spec.name == "edit" else Allow(arguments)
+
+    fakes = [FakeTool("edit"), FakeTool("submit", answer="done")]
+    agent = make_agent(reply("", call("edit", "a"), call("submit", "b")), fakes=fakes)
+    agent.approve = approve
+    finished = last(run(agent))
+    assert isinstance(finished.error, DeniedError)
+    assert finished.text == "done"
+
+
+def test_the_limit_is_the_reason_when_the_closing_reply_is_empty() -> None:
+    agent = make_agent(reply("", call()), *[reply("")] * EMPTY_REPLIES, fakes=[FakeTool()], limits=Limits(max_turns=1))
+    error = last(run(agent)).error
+    assert isinstance(error, LimitReachedError)
+    assert "1 turn was" in error.message
+
+
 def test_a_provider_failure_ends_the_run_with_itself() -> None:
     failure = RateLimitedError("rate limit")
     agent = make_agent(fakes=[FakeTool()])

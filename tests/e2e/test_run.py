@@ -462,3 +462,127 @@ def test_nothing_is_written_where_the_command_was_run(
     ask("-y", "hi there")
     assert list(Path.cwd().iterdir()) == []
     assert list(private_home.iterdir()) == []
+
+
+def test_a_policy_in_the_environment_is_never_ignored(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+    server, ask = serve()
+    result = ask("-y", "do it now", CLINE_COMMAND_PERMISSIONS='{"deny": ["*"]}')
+    assert result.exit_code == 2
+    assert "CLINE_COMMAND_PERMISSIONS" in one_line(result)
+    assert server.requests == []
+
+
+def test_an_option_in_the_environment_is_in_force_and_a_flag_wins(
+    serve: Callable[..., tuple[FakeServer, Ask]],
+) -> None:
+    turn = calls(("run_commands", {"commands": ["echo one"]}))
+    _, ask = serve(turn, text("So far."), turn, text("Done."))
+    assert ask("-y", "do it now", CLINE_MAX_TURNS="1").exit_code == 4
+    assert ask("-y", "--max-turns", "5", "do it now", CLINE_MAX_TURNS="1").exit_code == 0
+
+
+def test_a_yolo_run_ends_after_200_turns(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+    turns = [calls(("list_files", {"path": "."}), ("read_files", {"files": [f"{n}"]})) for n in range(200)]
+    server, ask = serve(*turns, text("So far."))
+    result = ask("-y", "do it now")
+    assert (result.exit_code, result.text) == (4, "So far.\n")
+    assert len(server.requests) == 201
+    assert server.connections == 1
+
+
+def test_the_person_is_told_when_there_are_keys_for_several_providers(
+    serve: Callable[..., tuple[FakeServer, Ask]],
+) -> None:
+    _, ask = serve(text("ok"))
+    assert "there are also keys for openrouter" in one_line(ask("hi there", OPENROUTER_API_KEY="sk-or-0123456789"))
+
+
+def test_no_other_key_is_taken_when_the_first_is_set_but_empty(
+    serve: Callable[..., tuple[FakeServer, Ask]],
+) -> None:
+    server, ask = serve()
+    result = ask("hi there", CLINE_API_KEY="", OPENROUTER_API_KEY="sk-or-0123456789")
+    assert result.exit_code == 3
+    assert "set but empty" in one_line(result)
+    assert server.requests == []
+
+
+def test_a_list_that_a_loop_around_us_reads_is_left_alone(
+    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
+) -> None:
+    server, _ = serve(text("ok"), repeat_last=True)
+    (tmp_path / "list").write_text("one\ntwo\nthree\n")
+    script = f'while read word; do "$0" -m cline_cli "say $word"; done < {tmp_path}/list'
+    done = subprocess.run(
+        ["/bin/bash", "-c", script, sys.executable],
+        env={**os.environ, "CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin},
+        capture_output=True,
+        timeout=50,
+        check=True,
+    )
+    assert [request.messages[-1]["content"] for request in server.requests] == ["say one", "say two", "say three"]
+    assert b"left alone" in done.stderr
+
+
+def test_it_is_said_what_is_waited_for_when_standard_input_does_not_end(
+    serve: Callable[..., tuple[FakeServer, Ask]],
+) -> None:
+    server, _ = serve(text("ok"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cline_cli", "hi there"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin},
+    )
+    with process:
+        assert process.stderr
+        assert b"waiting for standard input" in process.stderr.readline()
+        stdout, _ = process.communicate(b"late", timeout=30)
+    assert stdout == b"ok\n"
+    assert server.requests[0].messages[-1]["content"] == "hi there\n\nlate"
+
+
+def test_the_environment_of_the_command_is_closed_to_what_it_runs(
+    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
+) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may read everything")
+    server, ask = serve(calls(("run_commands", {"commands": ["cat /proc/$PPID/environ"]})), text("Done."))
+    ask("-y", "look around")
+    (result,) = server.requests[1].results.values()
+    assert KEY not in result
+    assert "ermission denied" in result
+
+
+def test_the_exit_code_stays_when_nobody_reads_the_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-m", "cline_cli", "--nope", "x"],
+        stdin=subprocess.DEVNULL,
+        stderr=writing,
+        timeout=50,
+        check=False,
+    )
+    os.close(writing)
+    assert process.returncode == 2
+
+
+def test_no_file_of_ours_gets_the_number_of_a_closed_descriptor() -> None:
+    script = (
+        "import os; from cline_cli.__main__ import _hold_standard_descriptors as hold; hold();"
+        "opened = os.open('/', os.O_RDONLY); os.write(9, b'%d' % opened)"
+    )
+    reading, writing = os.pipe()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -c "$1" 9>&{writing} <&- >&- 2>&-', sys.executable, script],
+        pass_fds=(writing,),
+        timeout=50,
+        check=False,
+    )
+    os.close(writing)
+    said = os.read(reading, 100)
+    os.close(reading)
+    assert done.returncode == 0
+    assert int(said) > 2

@@ -155,6 +155,17 @@ def test_a_deadline_ends_a_run() -> None:
     assert b"timed out after 0.5 s" in stderr
 
 
+def test_a_deadline_ends_a_run_that_waits_for_its_key() -> None:
+    reading, writing = os.pipe()
+    try:
+        with FakeServer() as server, started(server, "-k", "-", "-t", "0.5", "hi there", stdin=reading) as process:
+            process.communicate(timeout=30)
+        assert process.returncode == 124
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 def test_a_deadline_ends_a_command_and_its_children() -> None:
     with FakeServer(calls(("run_commands", {"commands": [STUBBORN]}))) as server:
         with started(server, "-y", "-t", "3", "do it now") as process:
