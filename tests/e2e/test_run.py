@@ -576,7 +576,7 @@ def test_no_file_of_ours_gets_the_number_of_a_closed_descriptor() -> None:
     )
     reading, writing = os.pipe()
     done = subprocess.run(
-        ["/bin/sh", "-c", f'exec "$0" -c "$1" 9>&{writing} <&- >&- 2>&-', sys.executable, script],
+        ["/bin/bash", "-c", f'exec "$0" -c "$1" 9>&{writing} <&- >&- 2>&-', sys.executable, script],
         pass_fds=(writing,),
         timeout=50,
         check=False,
