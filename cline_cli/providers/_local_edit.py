@@ -9,6 +9,7 @@ the original in that line alone. Which of them is right is for a check to say, n
 from __future__ import annotations
 
 import ast
+import difflib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -94,9 +95,42 @@ def meaning(path: str, text: str) -> str | None:
     if not path.endswith(".py"):
         return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
     try:
-        return ast.dump(ast.parse(text))
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and len(body) > 1 and _is_text(body[0]):
+                del body[0]
+        return ast.dump(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _is_text(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip()
+
+
+def keep_effective(path: str, original: str, rewritten: str) -> str:
+    """Return the rewritten text without the changes that do nothing: lost comments, docstrings, blanks."""
+    old, new = original.splitlines(), rewritten.splitlines()
+    wanted = meaning(path, rewritten)
+    changes = difflib.SequenceMatcher(_is_blank, old, new, autojunk=False).get_opcodes()
+    kept = [change for change in changes if change[0] != "equal"]
+    for change in tuple(kept):
+        others = [other for other in kept if other != change]
+        if wanted is not None and meaning(path, _apply(old, new, others)) == wanted:
+            kept = others
+    return _apply(old, new, kept)
+
+
+def _apply(old: Sequence[str], new: Sequence[str], changes: Sequence[tuple[str, int, int, int, int]]) -> str:
+    lines = list(old)
+    for _, start, end, new_start, new_end in reversed(changes):
+        lines[start:end] = new[new_start:new_end]
+    return "\n".join(lines) + "\n"
 
 
 class Replacement(NamedTuple):

@@ -18,6 +18,7 @@ from cline_cli.providers._local_edit import (
     complete,
     find_places,
     is_complete,
+    keep_effective,
     meaning,
     select,
 )
@@ -70,7 +71,7 @@ class Search:
         self._places = list(find_places(self.original, tokens))
         rewritten = f"{text.partition(_FENCE_END)[0]}\n"
         if _FENCE_END in text and is_complete(self.original, rewritten):
-            self._add((rewritten,))
+            self._add((keep_effective(self.path, self.original, rewritten),))
 
     def _add(self, candidates: Sequence[str]) -> None:
         for candidate in select(self.path, self.original, candidates):

@@ -11,6 +11,7 @@ from cline_cli.providers._local_edit import (
     complete,
     find_places,
     is_complete,
+    keep_effective,
     meaning,
     select,
     to_replacement,
@@ -83,6 +84,15 @@ def test_blanks_do_not_count_when_it_is_not_python() -> None:
 def test_a_rewriting_is_refused_when_it_stopped_half_way() -> None:
     assert is_complete("a\nb\nc\n", "a\nx\nc\n")
     assert not is_complete("a\nb\nc\nd\n", "a\n")
+
+
+def test_only_what_does_something_is_changed_when_the_model_loses_comments() -> None:
+    code = (
+        '"""Adds."""\n\n\ndef add(a, b):\n    """Return the sum."""\n    return a - b\n\n\nx = 1\n# one\nz = 0\ny = 2\n'
+    )
+    rewritten = "def add(a, b):\n    return a + b\n\n\nx = 1\nz = 0\ny = 3\n"
+    kept = '"""Adds."""\n\n\ndef add(a, b):\n    return a + b\n\n\nx = 1\n# one\nz = 0\ny = 3\n'
+    assert keep_effective("a.py", code, rewritten) == kept
 
 
 LINES = st.lists(st.sampled_from(["a", "b = 1", "", "  c", "def f():", "x"]), min_size=1, max_size=6, unique=True)
