@@ -39,12 +39,21 @@ class Place(NamedTuple):
     probability: float
 
 
-def find_places(original: str, tokens: Sequence[Token]) -> tuple[Place, ...]:
-    """Return the places, the likeliest first, up to where the model left the original of itself."""
+class Doubts(NamedTuple):
+    places: tuple[Place, ...]
+    """The likeliest first."""
+    left: int | None
+    """Where the model left the original of itself; None where it copied all that it wrote."""
+
+
+def find_doubts(original: str, tokens: Sequence[Token], start: int = 0) -> Doubts:
+    """Return the places of a text that was written anew from an offset on."""
     places: list[Place] = []
-    offset = 0
+    offset = start
+    left = None
     for token in tokens:
         if not token.text or not original.startswith(token.text, offset):
+            left = offset
             break
         places.extend(
             Place(offset, word, math.exp(logarithm))
@@ -52,7 +61,7 @@ def find_places(original: str, tokens: Sequence[Token]) -> tuple[Place, ...]:
             if word != token.text and _is_worth_trying(word) and logarithm > math.log(MIN_PROBABILITY)
         )
         offset += len(token.text)
-    return tuple(sorted(places, key=lambda place: -place.probability)[:MAX_PLACES])
+    return Doubts(tuple(sorted(places, key=lambda place: -place.probability)[:MAX_PLACES]), left)
 
 
 def _is_worth_trying(word: str) -> bool:

@@ -16,7 +16,7 @@ from cline_cli.providers._local_edit import (
     Place,
     Token,
     complete,
-    find_places,
+    find_doubts,
     is_complete,
     keep_effective,
     meaning,
@@ -28,6 +28,7 @@ Ask = Callable[[JsonObject], AsyncGenerator[JsonObject, None]]
 _FENCE_END = "\n```"
 _MAX_LINE_TOKENS = 60
 _MAX_FILE_TOKENS = 1200
+_MAX_REWRITINGS = 3
 
 
 @dataclass(slots=True)
@@ -40,7 +41,10 @@ class Search:
     """Up to where the text of the file begins."""
     _seen: set[str | None] = field(default_factory=set)
     _ready: list[str] = field(default_factory=list)
-    _places: list[Place] | None = None
+    _places: list[Place] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=lambda: [0])
+    """Where the next rewriting begins: at the beginning, then after the line where the last one left the original."""
+    _rewritings: int = 0
 
     async def find_next(self, ask: Ask) -> str | None:
         """Return the next candidate, or None when there is none left.
@@ -48,28 +52,34 @@ class Search:
         Raises:
             ProviderError: the model cannot be asked.
         """
-        if self._places is None:
-            self._seen.add(meaning(self.path, self.original))
-            await self._rewrite(ask)
-        while not self._ready and self._places:
-            place = self._places.pop(0)
-            prompt = f"{self.prompt}{self.original[: place.offset]}{place.word}"
-            body: JsonObject = {"prompt": prompt, "max_tokens": _MAX_LINE_TOKENS, "stop": "\n"}
-            rest, _ = await _collect(ask, {**body, "is_aside": True})
-            self._add(complete(self.original, place, rest))
-        return self._ready.pop(0) if self._ready else None
+        self._seen.add(meaning(self.path, self.original))
+        while not self._ready:
+            if self._places:
+                await self._complete(self._places.pop(0), ask)
+            elif self._starts and self._rewritings < _MAX_REWRITINGS:
+                await self._rewrite(self._starts.pop(), ask)
+            else:
+                return None
+        return self._ready.pop(0)
 
-    async def _rewrite(self, ask: Ask) -> None:
-        limit = min(len(self.original) // 2 + 200, _MAX_FILE_TOKENS)
-        request: JsonObject = {
-            "prompt": self.prompt,
-            "max_tokens": limit,
-            "stop": _FENCE_END,
-            "alternatives": ALTERNATIVES,
-        }
-        text, tokens = await _collect(ask, request)
-        self._places = list(find_places(self.original, tokens))
-        rewritten = f"{text.partition(_FENCE_END)[0]}\n"
+    async def _complete(self, place: Place, ask: Ask) -> None:
+        prompt = f"{self.prompt}{self.original[: place.offset]}{place.word}"
+        body: JsonObject = {"prompt": prompt, "max_tokens": _MAX_LINE_TOKENS, "stop": "\n"}
+        rest, _ = await _collect(ask, {**body, "is_aside": True})
+        self._add(complete(self.original, place, rest))
+
+    async def _rewrite(self, start: int, ask: Ask) -> None:
+        self._rewritings += 1
+        limit = min((len(self.original) - start) // 2 + 200, _MAX_FILE_TOKENS)
+        prompt = f"{self.prompt}{self.original[:start]}"
+        body: JsonObject = {"prompt": prompt, "max_tokens": limit, "stop": _FENCE_END}
+        text, tokens = await _collect(ask, {**body, "alternatives": ALTERNATIVES, "is_aside": True})
+        doubts = find_doubts(self.original, tokens, start)
+        self._places = list(doubts.places)
+        line_end = self.original.find("\n", doubts.left) + 1 if doubts.left is not None else 0
+        if 0 < line_end < len(self.original):
+            self._starts.append(line_end)
+        rewritten = f"{self.original[:start]}{text.partition(_FENCE_END)[0]}\n"
         if _FENCE_END in text and is_complete(self.original, rewritten):
             self._add((keep_effective(self.path, self.original, rewritten),))
 

@@ -9,7 +9,7 @@ from cline_cli.providers._local_edit import (
     Place,
     Token,
     complete,
-    find_places,
+    find_doubts,
     is_complete,
     keep_effective,
     meaning,
@@ -29,23 +29,28 @@ def tokens(*texts: str, doubt: str = "", instead: str = "", probability: float =
 
 def test_the_doubted_word_is_found_when_the_model_copies_a_mistake() -> None:
     copied = tokens("def add(a, b):", "\n   ", " return a", " -", " b", "\n", doubt=" -", instead=" +")
-    assert [(place.offset, place.word) for place in find_places(CODE, copied)] == [(27, " +")]
+    assert [(place.offset, place.word) for place in find_doubts(CODE, copied).places] == [(27, " +")]
 
 
 def test_places_end_when_the_model_leaves_the_original() -> None:
     left = tokens("def add(a, b):", "\n    x", " -", doubt=" -", instead=" +")
-    assert find_places(CODE, left) == ()
+    assert find_doubts(CODE, left) == ((), 14)
+
+
+def test_places_count_from_the_beginning_when_the_rewriting_began_later() -> None:
+    copied = tokens("    return a", " -", " b", doubt=" -", instead=" +")
+    assert [place.offset for place in find_doubts(CODE, copied, 15).places] == [27]
 
 
 def test_unlikely_words_comments_and_blanks_are_no_places_when_they_are_found() -> None:
     for word, probability in ((" +", 0.01), (" # why", 0.5), ("  ", 0.5), ("```", 0.5), ("\ufffd", 0.5)):
         copied = tokens("def add(a, b):", "\n    return a", " -", doubt=" -", instead=word, probability=probability)
-        assert find_places(CODE, copied) == ()
+        assert find_doubts(CODE, copied).places == ()
 
 
 def test_the_likeliest_place_is_first_when_there_are_several() -> None:
     text = Token("def", (("def", -0.2), ("class", math.log(0.1)), ("import", math.log(0.6))))
-    assert [place.word for place in find_places(CODE, (text,))] == ["import", "class"]
+    assert [place.word for place in find_doubts(CODE, (text,)).places] == ["import", "class"]
 
 
 def test_one_line_is_replaced_when_a_place_is_completed() -> None:
