@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import pty
 import signal
@@ -209,6 +210,7 @@ def test_an_error_is_raised_when_the_descriptor_is_closed() -> None:
 
 
 def test_its_own_descriptor_is_closed_when_the_output_is_forgotten(terminal: tuple[int, int]) -> None:
+    gc.collect()  # what other tests left to be closed is closed now, and not in between
     before = set(os.listdir("/dev/fd"))  # noqa: PTH208  # names, not paths
     output = Output(terminal[1])
     during = set(os.listdir("/dev/fd"))  # noqa: PTH208
