@@ -86,7 +86,8 @@ def decide(turns: Sequence[Turn], actions: Sequence[str], spent: Mapping[str, st
 def find_check(steps: Sequence[Step]) -> Step | None:
     """Return the last command, where it is a check that failed."""
     runs = [step for step in steps if step.name == "run_command"]
-    is_check = bool(runs) and runs[-1].is_error and not _NOT_A_CHECK.search(runs[-1].result)
+    result = runs[-1].result if runs and runs[-1].is_error else ""
+    is_check = "exit code" in result and not _NOT_A_CHECK.search(result)
     return runs[-1] if is_check else None
 
 
@@ -113,8 +114,8 @@ def condense(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 def _decide_mending(turns: Sequence[Turn], steps: Sequence[Step], check: Step, spent: Mapping[str, str]) -> Decision:
     texts = find_texts(turns)
-    if steps[-1].name in CHANGES and not steps[-1].is_error:
-        return Rerun(check.argument("command"))
+    if steps[-1].name in CHANGES:  # one that failed was not allowed, or the file is not what it was
+        return Offer(()) if steps[-1].is_error else Rerun(check.argument("command"))
     attempts = sum(step.name == "replace_in_file" for step in steps)
     read = {step.argument("path"): f"{step.result}\n" for step in steps if step.name == "read_file"}
     originals = {path: text for path, text in read.items() if path in texts and not is_test(path)}

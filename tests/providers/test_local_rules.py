@@ -140,6 +140,15 @@ def test_an_action_is_dropped_when_it_only_repeated_an_earlier_one() -> None:
     assert "list_files" not in offered(said, listed, listed).actions
 
 
+def test_a_refused_command_is_no_failed_check_when_approval_was_denied() -> None:
+    denied = Step("run_command", {"command": "make test"}, "error: not allowed without approval", is_error=True)
+    assert "run_command" in offered(FIX, denied).actions
+
+
+def test_only_an_answer_is_left_when_an_edit_was_refused() -> None:
+    assert offered(FIX, TESTS, READ, EDIT._replace(is_error=True)) == Offer(())
+
+
 def test_actions_stay_dropped_when_they_repeat_in_turns() -> None:
     listed = Step("list_files", {"path": "shop"}, "a.py", is_error=False)
     missed = Step("read_file", {"path": "b.py"}, "error: no file", is_error=True)
