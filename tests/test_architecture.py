@@ -82,7 +82,7 @@ THIRD_PARTIES = {
 }
 ATTICS = {"core", "common", "utils", "util", "helpers", "manager", "base", "misc"}
 CATCHES_EVERYTHING = {"agent.loop", "__main__", "config._keyring"}
-"""Where the faults of others end: a tool's, everybody's, and those of a keyring's foreign code, in a thread of its own."""
+"""Where the faults of others end: a tool's, everybody's, and those of a keyring's foreign code."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
