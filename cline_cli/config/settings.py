@@ -36,6 +36,8 @@ Table = MutableMapping[str, object]
 Changes = Mapping[tuple[str, ...], str | bool | None]
 """Path of a setting -> its new value, or None to take it away: `{("providers", "cline", "model"): "x"}`."""
 
+PROTECTING: Final = ("policy", "sandbox", "max_cost", "max_turns")
+"""Settings that limit what a run may do and are not built yet: refused, where others that are not known are kept."""
 REPAIR: Final = "Correct it, or move it away and run `cline auth` again"
 
 
@@ -203,6 +205,9 @@ def _parse(text: str, path: Path) -> dict[str, object]:
 
 def _to_settings(table: Mapping[str, object], path: Path) -> Settings:
     reader = _Reader(path)
+    for name in PROTECTING:
+        if name in table:
+            raise SettingsError(f"{path}: {name} is not supported yet, and nothing runs without what it asks for")
     providers = reader.table(table, "providers")
     credentials = reader.table(table, "credentials")
     return Settings(

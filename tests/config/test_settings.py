@@ -319,3 +319,11 @@ def test_the_address_is_moved_when_the_variable_says_so() -> None:
     assert find_base_url("openrouter", "https://own", variables, settings) == "https://own"
     with pytest.raises(UsageError, match="CLINE_API_BASE_URL 'nonsense' is no address"):
         find_base_url("cline", "https://own", {"CLINE_API_BASE_URL": "nonsense"}, settings)
+
+
+@pytest.mark.parametrize("text", ["sandbox = 'require'", "[policy]\ndeny = ['rm *']", "max_turns = 3"])
+def test_a_setting_that_protects_is_refused_and_never_ignored(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="not supported yet"):
+        load_settings(file)
