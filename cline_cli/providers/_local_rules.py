@@ -134,7 +134,7 @@ def _offer_reading(turns: Sequence[Turn], steps: Sequence[Step], read: Collectio
     wanted = sources or tuple(path for path in unread if is_test(path))
     if wanted:
         return Offer(("read_file",), readable=wanted, may_answer=False)
-    if not any(step.name == "list_files" for step in steps):
+    if all(is_test(path) for path in read) and not any(step.name == "list_files" for step in steps):
         return Offer(("list_files",), may_answer=False)
     return Offer(())
 
