@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -101,7 +102,8 @@ def _stop(stop: asyncio.Future[ClineError], reason: ClineError) -> None:
         stop.set_result(reason)
     elif isinstance(reason, InterruptedRunError):
         kill_all()
-        os.write(2, f"cline: {reason}, at once\n".encode())
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, f"cline: {reason}, at once\n".encode())
         os._exit(reason.exit_code)
 
 
@@ -138,6 +140,8 @@ class _Conversation:
         """End the task within CLEAN_UP_S, and say what there is to say within LAST_WORDS_S."""
         work.cancel()
         await asyncio.wait({work}, timeout=CLEAN_UP_S)
+        if work.done() and not work.cancelled():
+            work.exception()  # looked at, so that asyncio does not report it; the reason of the stop is what counts
         if self.running:
             with suppress(TimeoutError, OSError, ClineError):
                 await asyncio.wait_for(self.front_end.show(self.running.agent.finish(reason)), LAST_WORDS_S)
