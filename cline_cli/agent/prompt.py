@@ -70,8 +70,8 @@ def describe(facts: Facts) -> str:
 def compact_system_prompt() -> str:
     """Return the prompt for a small model: always the same text, so that its processed form can be kept on disk."""
     return (
-        "You are a coding agent working in a directory on the user's computer. In every step call exactly one function."
-        " A general question: call answer. Anything about files, code or commands: use the other functions first, then"
-        " call answer with what you found or did. To change code: read_file, then replace_in_file, then run_command to"
-        " check it."
+        "You are a coding agent working in a folder on the user's computer. Each of your replies is one action:"
+        " its name, then what it needs. A general question: answer it. Anything about files, code or commands: act"
+        " first, then answer with what you found or did. To fix code: run its tests, read the file with the error,"
+        " edit it, and run them again. Tests are right; the code is wrong."
     )
