@@ -49,7 +49,6 @@ class Options:
 
     provider: str | None = None
     model: str | None = None
-    key: str | None = None
     system: str | None = None
     mode: Mode = "act"
     auto_approve: bool = False
@@ -89,8 +88,12 @@ class Run:
             await self.network.close()
 
 
-def choose(options: Options, settings: Settings, environment: Environment, paths: Paths) -> Chosen:
+def choose(
+    options: Options, key_flag: str | None, settings: Settings, environment: Environment, paths: Paths
+) -> Chosen:
     """Settle provider, model, address and key: flag before environment before settings before the table.
+
+    `key_flag` is what `-k` gave; it stands apart so that no key travels among the options.
 
     Raises:
         UsageError: there is no such provider, or no model can be told.
@@ -112,7 +115,7 @@ def choose(options: Options, settings: Settings, environment: Environment, paths
     key, source, has_other = "", "", False
     if row.key_variables:
         recipient = Recipient(name, row.key_variables, base_url, row.base_url)
-        secret = find_key(recipient, options.key, variables, settings, open_stores(paths, environment.home))
+        secret = find_key(recipient, key_flag, variables, settings, open_stores(paths, environment.home))
         key, source, has_other = secret.value, secret.source, secret.also_saved
         notices += (secret.notice,) if secret.notice else ()
     return Chosen(row, Endpoint(name, base_url, key, source, _new_session_id(), has_other), model, notices)

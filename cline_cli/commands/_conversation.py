@@ -46,24 +46,20 @@ class Asked:
     """A run as it was asked for on the command line."""
 
     options: composition.Options
-    words: tuple[str, ...]
-    """The prompt as it was typed; `-` alone stands for standard input."""
+    prompt: str
+    """As it was typed; `-` alone stands for standard input, empty for none."""
     workspace: Path
     deadline: Deadline
     manner: Manner
 
-    @property
-    def prompt(self) -> str:
-        return " ".join(self.words).strip()
 
-
-def check_prompt(asked: Asked, environment: Environment) -> None:
+def check_prompt(prompt: str, environment: Environment) -> None:
     """See that there can be a prompt, before anything else is done.
 
     Raises:
         UsageError: none was typed, and nothing is piped in.
     """
-    if not asked.prompt and (environment.stdin is None or environment.is_stdin_terminal):
+    if not prompt and (environment.stdin is None or environment.is_stdin_terminal):
         raise UsageError("no prompt was given", 'Give one: cline "Explain what a REST API is."')
 
 

@@ -100,35 +100,27 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     deadline = Deadline(read_timeout(timeout) if timeout is not None else None)
     paths = find_paths(environment, config=config, data_dir=data_dir)
     settings = load_settings(paths.settings_file)
-    chosen = _choose_mode(plan=plan, act=act, mode=mode)
     turns = read_count("--max-turns", max_turns) if max_turns is not None else YOLO_MAX_TURNS if yolo else None
     mistakes = {"max_mistakes": read_count("--retries", retries)} if retries is not None else {}
     options = Options(
         provider=provider,
         model=model,
-        key=key,
         system=system,
-        mode=chosen,
+        mode=_choose_mode(plan=plan, act=act, mode=mode),
         auto_approve=_is_auto_approved(yolo, auto_approve, settings),
         has_tools=not no_tools,
         limits=Limits(turns, **mistakes),
         effort=read_effort(thinking) if thinking is not None else None,
     )
-    asked = Asked(
-        options=options,
-        words=tuple(prompt or ()),
-        workspace=_find_workspace(environment, cwd),
-        deadline=deadline,
-        manner=Manner(_read_output_format(output_format), is_quiet=quiet, is_verbose=verbose),
-    )
-    check_prompt(asked, environment)
+    workspace = _find_workspace(environment, cwd)
+    manner = Manner(_read_output_format(output_format), is_quiet=quiet, is_verbose=verbose)
+    words = " ".join(prompt or ()).strip()
+    check_prompt(words, environment)
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
     with deadline.enforced():
-        if key == "-":
-            options = replace(options, key=read_key_line(environment.stdin))
-            asked = replace(asked, options=options)
-        choice = choose(options, settings, environment, paths)
-    asked = replace(asked, manner=replace(asked.manner, provider=choice.endpoint.provider))
+        secret = read_key_line(environment.stdin) if key == "-" else key
+        choice = choose(options, secret, settings, environment, paths)
+    asked = Asked(options, words, workspace, deadline, replace(manner, provider=choice.endpoint.provider))
     return run_to_end(converse(asked, choice, environment, paths))
 
 
