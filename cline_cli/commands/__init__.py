@@ -18,8 +18,8 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "Ask a model, or let it work"),
     "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
     "local": Verb("local", "Install, list and remove the embedded models"),
-    "version": Verb("version", "Print the version", has_app=False),
-    "help": Verb("help", "Print help on a command or a topic", has_app=False),
+    "version": Verb("version", "Print the version, as --version and -V do", has_app=False),
+    "help": Verb("help", "Print help on a command or on exit-codes; --help-all: every option", has_app=False),
 }
 ALIASES: Mapping[str, str] = {"task": "run", "t": "run"}
 PLANNED = frozenset(

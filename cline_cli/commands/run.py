@@ -10,6 +10,7 @@ import typer
 
 from cline_cli.agent.limits import Limits
 from cline_cli.app import Options, choose
+from cline_cli.commands import VERBS
 from cline_cli.commands._async import run_to_end
 from cline_cli.commands._conversation import Asked, check_prompt, converse
 from cline_cli.commands._deadline import Deadline
@@ -27,12 +28,9 @@ YOLO_MAX_TURNS = 200
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-EPILOG = """\b
-Commands:
-  cline auth     sign in: save a provider, a model and a key
-  cline local    install, list and remove the embedded models
-  cline help     help on a command or on exit-codes; --help-all: every option
-  cline version  the same as --version, -V"""
+EPILOG = "\n".join(
+    ("\b", "Commands:", *(f"  cline {verb:<8} {row.help}" for verb, row in VERBS.items() if verb != "run"))
+)
 
 
 @app.command(epilog=EPILOG)
