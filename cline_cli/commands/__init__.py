@@ -19,7 +19,7 @@ VERBS: Mapping[str, Verb] = {
     "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
     "local": Verb("local", "Install, list and remove the embedded models"),
     "version": Verb("version", "Print the version, as --version and -V do", has_app=False),
-    "help": Verb("help", "Print help on a command, or on exit-codes; see also --help-all", has_app=False),
+    "help": Verb("help", "Print help on a command or on exit-codes (--help-all)", has_app=False),
 }
 ALIASES: Mapping[str, str] = {"task": "run", "t": "run"}
 PLANNED = frozenset(
