@@ -4,8 +4,11 @@
     ├── UsageError                2   usage       a bad option or value, no prompt, an unknown provider
     │   └── SettingsError         2   usage       a settings file that cannot be used
     ├── NotSignedInError          3   auth        no key, an empty key, a credential store that does not answer
-    ├── LimitReachedError         4   limit       turns
+    ├── LimitReachedError         4   limit       turns, tokens, cost
     ├── DeniedError               5   policy      a changing call was denied, and that tool never succeeded later
+    ├── AnswerError               6   schema      the answer never satisfied --schema
+    ├── LateInputError            1   usage       standard input came after the run had gone on without it
+    ├── InternalError             1   unknown     a fault of our own
     ├── MistakesError             7   mistakes    too many failed turns in a row, or the same call again and again
     ├── TimedOutError           124   timeout     --timeout
     ├── InterruptedRunError   128+n   cancelled   SIGHUP, SIGINT, SIGTERM
@@ -88,6 +91,19 @@ class LimitReachedError(ClineError):
 class DeniedError(ClineError):
     exit_code = 5
     error_class = "policy"
+
+
+class AnswerError(ClineError):
+    exit_code = 6
+    error_class = "schema"
+
+
+class LateInputError(ClineError):
+    error_class = "usage"
+
+
+class InternalError(ClineError):
+    pass
 
 
 class MistakesError(ClineError):

@@ -39,6 +39,9 @@ class FakeProvider:
             if not isinstance(delta, float):
                 yield delta
 
+    def measure(self, request: Request) -> int:
+        return len(request.messages)
+
     async def close(self) -> None:
         self.is_closed = True
 

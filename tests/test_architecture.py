@@ -30,6 +30,8 @@ ROOMS = {
         "config.paths",
     },
     "tools": {"agent.messages", "agent.tool", "machine", "network", "workspace"},
+    "schema": {"agent.messages"},
+    "session": {"agent.events", "agent.messages", "config.paths", "machine.files"},
     "frontends": {
         "agent.approval",
         "agent.events",
@@ -50,6 +52,8 @@ ROOMS = {
         "catalog",
         "workspace",
         "providers",
+        "schema",
+        "session",
         "tools",
     },
     "argv": {"commands"},
@@ -65,6 +69,8 @@ ROOMS = {
         "catalog",
         "workspace",
         "providers",
+        "schema",
+        "session",
         "tools",
         "frontends",
     },
@@ -78,6 +84,8 @@ THIRD_PARTIES = {
     "keyring": {"config"},
     "platformdirs": {"config"},
     "tomlkit": {"config"},
+    "jsonschema": {"schema"},
+    "referencing": {"schema"},
     "xllamacpp": {"providers"},
 }
 ATTICS = {"core", "common", "utils", "util", "helpers", "manager", "base", "misc"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from cline_cli.agent.messages import AssistantMessage, ToolCall, Usage
+from cline_cli.agent.messages import AssistantMessage, JsonObject, ToolCall, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import ToolOutput
 from cline_cli.errors import ClineError
@@ -58,6 +59,35 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageUpdated:
+    """A reply was paid for."""
+
+    usage: Usage
+    """Of that reply."""
+    total: Usage
+    """Of the run so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the person should know, and that is no failure yet."""
+
+    reason: Literal["answer_refused", "reply_cut", "limit_reached"]
+    text: str
+    """One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoverProcess:
+    """A process that a command left running, and that was ended with the run."""
+
+    pid: int
+    command: str
+    """Untrusted text."""
+    is_ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     text: str
     """The answer; after a failure what there was of it, or empty."""
@@ -69,6 +99,9 @@ class RunFinished:
     """Why the run did not complete: the only source of the exit code."""
     denied: tuple[str, ...] = ()
     """A line for every call that was denied."""
+    leftover_processes: tuple[LeftoverProcess, ...] = ()
+    stdin: JsonObject = field(default_factory=dict)
+    """What became of standard input, as `run_result` tells it; empty where it was not looked at."""
 
 
 Event = (
@@ -83,5 +116,7 @@ Event = (
     | ToolStarted
     | ToolProgress
     | ToolFinished
+    | UsageUpdated
+    | Notice
     | RunFinished
 )

@@ -1,9 +1,9 @@
 """The loop: ask the model, run the tools it calls, ask again, until it answers.
 
     run ──> _ask ───────> provider.stream ──> deltas, then one AssistantMessage in the history
-     │
-     └───> _run_tools ──> prepare in order (parse, approve), run together, report in order
-                          └─> one ToolResult in the history for every call, whatever happens
+     ├────> _run_tools ──> prepare in order (parse, approve), run together, report in order
+     │                     └─> one ToolResult in the history for every call, whatever happens
+     └────> _judge ─────> an answer is taken, or the model is told why not and asked again
 
 `_ask` never runs a tool, and `_run_tools` never asks a model.
 """
@@ -18,15 +18,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from cline_cli.agent.approval import Approve, Deny
+from cline_cli.agent.budget import CHARACTERS_PER_TOKEN
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
     MessageFinished,
+    Notice,
     RunFinished,
     RunStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UsageUpdated,
 )
 from cline_cli.agent.limits import REPEATS_TOLD, Limits, Tally
 from cline_cli.agent.messages import (
@@ -47,6 +50,10 @@ EMPTY_REPLIES = 3
 """How often in all an empty reply is asked for before the run fails."""
 
 
+class AnswerRefusedError(Exception):
+    """An answer is not one that was asked for; the message says why, for the model."""
+
+
 @dataclass(slots=True)
 class Agent:
     provider: Provider
@@ -60,6 +67,10 @@ class Agent:
     limits: Limits = Limits()
     max_tokens: int | None = None
     effort: Effort | int | None = None
+    schema: JsonObject | None = None
+    """What the answer is to satisfy; for the provider, which may hold the model to it."""
+    check: Callable[[str], str] | None = None
+    """Returns an answer in its final form; raises AnswerRefusedError for one that is not taken."""
     clock: Callable[[], float] = time.monotonic
     messages: list[Message] = field(default_factory=list)
     tally: Tally = field(init=False)
@@ -74,26 +85,32 @@ class Agent:
         no RunFinished: whoever stops it calls `finish` with the reason. Either way the history stays one that a
         provider accepts: each tool call in it has its result.
         """
-        self.tally = tally = Tally(self.limits, self.clock)
+        self.tally = tally = Tally(self.limits, self.clock, context_tokens=self._estimate_overhead())
         self.messages.append(prompt)
         yield RunStarted(self.model)
         error: ClineError | None = None
         closing: ClineError | None = None
         try:
             while True:
+                tally.measure(self.messages)
                 closing = tally.limit_reached()
                 if closing:
+                    yield Notice("limit_reached", closing.message)
                     self.messages.append(user_text(f"{closing.message}. Answer now, from what you have; no tools."))
+                max_tokens = tally.output_tokens(is_closing=closing is not None)
                 tally.iterations += 1
                 yield IterationStarted(tally.iterations, has_tools=bool(self.offered) and not closing)
-                async with aclosing(self._ask(() if closing else self.offered)) as events:
+                async with aclosing(self._ask(() if closing else self.offered, max_tokens)) as events:
                     async for event in events:
                         yield event
                 reply = self.messages[-1]
                 assert isinstance(reply, AssistantMessage), "_ask ends with a reply in the history"
                 if closing or not reply.tool_calls:
-                    tally.answer = reply.text
                     self._leave_unrun(reply.tool_calls, "There are no tools any more.")
+                    refused = self._judge(reply.text, closing, is_cut=reply.stop_reason == "length")
+                    if refused:
+                        yield refused
+                        continue
                     error = closing or _cut(reply)
                     break
                 finished: list[ToolFinished] = []
@@ -104,8 +121,10 @@ class Agent:
                             finished.append(result)
                 tally.count_results(finished)
                 answers = [result.output.answer for result in finished if result.output.answer is not None]
-                if answers:
-                    tally.answer = answers[-1]
+                refused = self._judge(answers[-1], None) if answers else None
+                if refused:
+                    yield refused
+                elif answers:
                     break
                 tally.check_mistakes()
         except EmptyReplyError as failure:
@@ -118,11 +137,47 @@ class Agent:
         """Return the last event of the current run, with what it has done so far."""
         return self.tally.finish(error)
 
-    async def _ask(self, tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Event, None]:
+    def first_request(self, prompt: UserMessage) -> Request:
+        """Return what `run` would ask first."""
+        return self._to_request((*self.messages, prompt), self.offered, self.max_tokens)
+
+    def _to_request(
+        self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], max_tokens: int | None
+    ) -> Request:
+        return Request(self.model, self.system, messages, tools, max_tokens, self.effort, self.schema)
+
+    def _judge(self, text: str, closing: ClineError | None, *, is_cut: bool = False) -> Notice | None:
+        """Take an answer; or append to the history why it is not taken, and return that for the person.
+
+        Raises:
+            AnswerError: too many were refused.
+        """
+        if is_cut and not closing and self.offered and self.tally.can_be_cut_again():
+            self.messages.append(
+                user_text("Your reply was cut off at its output limit. Give it again, whole and shorter.")
+            )
+            return Notice("reply_cut", "the reply was cut at the model's output limit, and is asked for again")
+        try:
+            self.tally.answer = self.check(text) if self.check else text
+        except AnswerRefusedError as refusal:
+            if closing:
+                return None
+            self.tally.count_refusal(str(refusal))
+            self.messages.append(user_text(f"This is not the answer that was asked for: {refusal}. Give it again."))
+            return Notice("answer_refused", f"the answer does not fit the schema, and is asked for again: {refusal}")
+        return None
+
+    def _estimate_overhead(self) -> int:
+        """Return about how many tokens each request takes besides its messages."""
+        characters = len(self.system) + sum(len(f"{spec.description}{spec.parameters}") for spec in self.offered)
+        return characters // CHARACTERS_PER_TOKEN
+
+    async def _ask(self, tools: tuple[ToolSpec, ...], max_tokens: int | None) -> AsyncGenerator[Event, None]:
         """Stream one reply and append it to the history; an empty one is asked for again."""
         for _ in range(EMPTY_REPLIES):
             reply: AssistantMessage | None = None
-            request = Request(self.model, self.system, tuple(self.messages), tools, self.max_tokens, self.effort)
+            limits = [limit for limit in (self.max_tokens, max_tokens) if limit is not None]
+            request = self._to_request(tuple(self.messages), tools, min(limits, default=None))
             async with aclosing(self.provider.stream(request)) as deltas:
                 async for delta in deltas:
                     if isinstance(delta, AssistantMessage):
@@ -130,7 +185,8 @@ class Agent:
                     else:
                         yield delta
             assert reply is not None, "a provider's stream ends with an AssistantMessage"
-            self.tally.count_reply(reply)
+            reply = self.tally.count_reply(reply)
+            yield UsageUpdated(reply.usage, self.tally.usage)
             if reply.text.strip() or reply.tool_calls:
                 self.messages.append(reply)
                 yield MessageFinished(reply)

@@ -56,7 +56,9 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float | None = None
-    """As billed by the provider; None where it did not say."""
+    """As billed by the provider, or by the tokens' price; None where neither is known."""
+    is_estimate: bool = False
+    """The cost, and perhaps the tokens, are our own reckoning."""
 
     def __add__(self, other: Usage) -> Usage:
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
@@ -66,6 +68,7 @@ class Usage:
             self.cache_read_tokens + other.cache_read_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             sum(costs) if costs else None,
+            self.is_estimate or other.is_estimate,
         )
 
 

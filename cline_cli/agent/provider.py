@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from cline_cli.agent.messages import AssistantMessage, Message
+from cline_cli.agent.messages import AssistantMessage, JsonObject, Message
 from cline_cli.agent.tool import ToolSpec
 
 Effort = Literal["none", "low", "medium", "high", "xhigh"]
@@ -23,6 +23,8 @@ class Request:
     """The most output tokens to ask for; None leaves it to the provider."""
     effort: Effort | int | None = None
     """How long a reasoning model may think: a level, a budget in tokens, or None for the model's own default."""
+    schema: JsonObject | None = None
+    """A JSON schema that the answer is to satisfy, for providers that can hold a model to it; else it is no promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Provider(Protocol):
         Raises:
             ProviderError: nothing else; retries that were worth trying have been tried.
         """
+        ...
+
+    def measure(self, request: Request) -> int:
+        """Return how many bytes this request would send. Sends nothing."""
         ...
 
     async def close(self) -> None:

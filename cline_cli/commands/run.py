@@ -21,7 +21,7 @@ from cline_cli.config.paths import find_paths
 from cline_cli.config.settings import Settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
-from cline_cli.frontends.manner import Manner
+from cline_cli.frontends.manner import Manner, RunFacts
 from cline_cli.policy.decide import Mode
 
 YOLO_MAX_TURNS = 200
@@ -99,7 +99,7 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     paths = find_paths(environment, config=config, data_dir=data_dir)
     settings = load_settings(paths.settings_file)
     turns = read_count("--max-turns", max_turns) if max_turns is not None else YOLO_MAX_TURNS if yolo else None
-    mistakes = {"max_mistakes": read_count("--retries", retries)} if retries is not None else {}
+    mistakes = read_count("--retries", retries) if retries is not None else 6
     options = Options(
         provider=provider,
         model=model,
@@ -107,7 +107,7 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
         mode=_choose_mode(plan=plan, act=act, mode=mode),
         auto_approve=_is_auto_approved(yolo, auto_approve, settings),
         has_tools=not no_tools,
-        limits=Limits(turns, **mistakes),
+        limits=Limits(turns, mistakes),
         effort=read_effort(thinking) if thinking is not None else None,
     )
     workspace = _find_workspace(environment, cwd)
@@ -118,7 +118,9 @@ def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typ
     with deadline.enforced():
         secret = read_key_line(environment.stdin) if key == "-" else key
         choice = choose(options, secret, settings, environment, paths)
-    asked = Asked(options, words, workspace, deadline, replace(manner, provider=choice.endpoint.provider))
+    asked = Asked(
+        options, words, workspace, deadline, replace(manner, facts=RunFacts(provider=choice.endpoint.provider))
+    )
     return run_to_end(converse(asked, choice, environment, paths))
 
 

@@ -29,7 +29,7 @@ def format_tokens(tokens: int) -> str:
     return f"{size:.1f}".removesuffix(".0") + unit if size < 99.95 else f"{size:.0f}{unit}"
 
 
-def format_cost(cost_usd: float | None) -> str:
+def format_cost(cost_usd: float | None, *, is_estimate: bool = False) -> str:
     """Return `$?` for a cost that is not known; one that is too small to be written is never a zero."""
     if cost_usd is None:
         return "$?"
@@ -38,13 +38,13 @@ def format_cost(cost_usd: float | None) -> str:
     if cost_usd < 0.0001:
         return "<$0.0001"
     digits = 4 if cost_usd < 0.01 else 3 if cost_usd < 1 else 2
-    return f"${cost_usd:.{digits}f}"
+    return f"{'~' if is_estimate else ''}${cost_usd:.{digits}f}"
 
 
 def describe_usage(usage: Usage) -> str:
     cached = f" ({format_tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     tokens = f"{format_tokens(usage.input_tokens)} in{cached}, {format_tokens(usage.output_tokens)} out"
-    return f"{tokens}, {format_cost(usage.cost_usd)}"
+    return f"{tokens}, {format_cost(usage.cost_usd, is_estimate=usage.is_estimate)}"
 
 
 def is_answered(run: RunFinished) -> bool:

@@ -1,21 +1,40 @@
-"""How a run is to be shown."""
+"""How a run is to be shown, and what is known of it before it starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+OutputFormat = Literal["rich", "plain", "json", "say"]
+"""The live screen, plain text, JSON lines, or the JSON lines of the original's second generation (`-F json`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    session_id: str = ""
+    provider: str = ""
+    model: str = ""
+    mode: Literal["act", "plan"] = "act"
+    thinking: str = ""
+    """As it was asked for: "high", "2048"; empty for the model's own default."""
+    cwd: str = ""
+    has_schema: bool = False
+    """The answer is a JSON document."""
+    is_session_kept: bool = False
+    """The run can be resumed by its id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    output_format: Literal["rich", "plain"] | None = None
-    """The live screen or plain text, where both are possible; None lets the terminal decide."""
+    output_format: OutputFormat | None = None
+    """None lets the terminal decide between the live screen and plain text."""
     streams: bool = False
     """All text is printed as it comes, not only the answer."""
+    holds: bool = False
+    """No text is printed before it is known to be the answer, even where no tools are offered."""
     is_watched: bool = False
     """A person sees stdout come, so that a word can take back what was streamed. `choose_front_end` sets it."""
     is_quiet: bool = False
     """Nothing but the answer; errors are told elsewhere."""
     is_verbose: bool = False
-    provider: str = ""
-    """For `is_verbose`: who serves the model."""
+    facts: RunFacts = RunFacts()

@@ -18,11 +18,13 @@ from cline_cli.agent.events import (
     Event,
     IterationStarted,
     MessageFinished,
+    Notice,
     RunFinished,
     RunStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UsageUpdated,
 )
 from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
@@ -37,6 +39,7 @@ from cline_cli.text import Sanitizer, one_line, sanitize
 SILENCE_S = 30
 """When nothing came for so long, that is said; and again at every full minute."""
 SUMMARY_CELLS = 120
+NOTICE_CELLS = 300
 
 
 Question = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]
@@ -96,8 +99,11 @@ class TextFrontEnd:
             case TextDelta(text):
                 if self._streams:
                     await self._stream(text)
-            case ThinkingDelta() | ToolCallDelta() | ToolProgress():
+            case ThinkingDelta() | ToolCallDelta() | ToolProgress() | UsageUpdated():
                 pass
+            case Notice(reason, text):
+                if reason != "limit_reached":  # that is told as the run's error
+                    await self._say(one_line(text, NOTICE_CELLS))
             case RunStarted() | IterationStarted() | ReplyDiscarded() | Waiting() | MessageFinished():
                 await self._show_request(event)
             case ToolStarted(call, summary):
@@ -130,7 +136,7 @@ class TextFrontEnd:
         match event:
             case RunStarted(model):
                 if self._manner.is_verbose:
-                    await self._say(f"[model] provider={self._manner.provider} model={one_line(model)}")
+                    await self._say(f"[model] provider={self._manner.facts.provider} model={one_line(model)}")
                 if not self._manner.is_quiet:
                     self._silence.begin()
             case IterationStarted():

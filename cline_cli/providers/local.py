@@ -116,6 +116,11 @@ class Local:
             async for delta in deltas:
                 yield delta
 
+    def measure(self, request: Request) -> int:
+        """Return the size of the prompt that the model would read, in bytes; none of them leaves the machine."""
+        prefix = render_prefix(request.system, choose_actions([tool.name for tool in request.tools]))
+        return len(f"{prefix}{render_turns(read_history(request.messages))}{open_reply()}".encode())
+
     async def close(self) -> None:
         """End the child process."""
         child, self._child = self._child, None

@@ -102,6 +102,10 @@ class OpenAIChat:
             yield Waiting(delay_s, failed.cause)
             await self._sleep(delay_s)
 
+    def measure(self, request: Request) -> int:
+        """Return the size of the body that this request would send, in bytes."""
+        return len(self._writer.write(request))
+
     async def close(self) -> None:
         await self._network.close()
 

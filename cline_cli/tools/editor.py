@@ -15,7 +15,7 @@ from cline_cli.tools._diff import compare, to_lines
 from cline_cli.tools._edit import EditError, insert_before, replace_once, replace_whole
 from cline_cli.tools._opened import open_file, resolve_to_write
 from cline_cli.tools._results import Item, ItemError, count, one_line, to_single_output
-from cline_cli.tools._text import UTF_8, BinaryError, Encoding, decode, encode
+from cline_cli.machine.contents import UTF_8, BinaryError, Encoding, decode, encode
 from cline_cli.tools._workplace import Workplace
 
 MAX_FILE_BYTES = 20_000_000

@@ -16,6 +16,7 @@ from cline_cli.agent.events import (
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UsageUpdated,
 )
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.loop import EMPTY_REPLIES, Agent
@@ -69,6 +70,7 @@ def test_one_request_is_made_when_the_model_answers_at_once() -> None:
         RunStarted,
         IterationStarted,
         TextDelta,
+        UsageUpdated,
         MessageFinished,
         RunFinished,
     ]

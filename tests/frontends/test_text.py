@@ -24,7 +24,7 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject, TextPart, Too
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, Waiting
 from cline_cli.agent.tool import Tool, ToolOutput
 from cline_cli.errors import ClineError, DeniedError, LimitReachedError, ProviderError, ServerError
-from cline_cli.frontends.manner import Manner
+from cline_cli.frontends.manner import Manner, RunFacts
 from cline_cli.frontends.text import TextFrontEnd
 from cline_cli.machine.output import Output
 from tests.fakes import FakeClock, FakeTool
@@ -252,7 +252,7 @@ def test_a_line_holds_no_control_characters_when_names_and_outcomes_are_hostile(
 
 
 def test_models_and_times_are_told_when_it_is_verbose(tmp_path: Path) -> None:
-    manner = Manner(is_verbose=True, provider="cline")
+    manner = Manner(is_verbose=True, facts=RunFacts(provider="cline"))
     _, err = play(tmp_path, [RunStarted("anthropic/claude"), *streamed("hi"), finished("hi")], manner)
     first, second = err.splitlines()
     assert first == "cline: [model] provider=cline model=anthropic/claude"

@@ -16,11 +16,13 @@ from cline_cli.agent.events import (
     Event,
     IterationStarted,
     MessageFinished,
+    Notice,
     RunFinished,
     RunStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UsageUpdated,
 )
 from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
@@ -99,6 +101,10 @@ class ConsoleFrontEnd:
                 await self.draw(cards=cards if event.output.answer is None else ())
             case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
                 await self._show_request(event)
+            case Notice(_, text):
+                await self._note(text)
+            case UsageUpdated():
+                pass
             case RunFinished():
                 await self._finish(event)
             case _:
@@ -139,7 +145,7 @@ class ConsoleFrontEnd:
             case RunStarted(model):
                 self._painter.begin()
                 if self._manner.is_verbose:
-                    await self._note(f"[model] provider={self._manner.provider} model={model}")
+                    await self._note(f"[model] provider={self._manner.facts.provider} model={model}")
             case IterationStarted():
                 await self._begin_message()
             case Waiting(delay_s, cause):

@@ -26,7 +26,7 @@ from cline_cli.errors import ClineError, DeniedError, ProviderError
 from cline_cli.frontends.console._markdown import render
 from cline_cli.frontends.console.front_end import ConsoleFrontEnd
 from cline_cli.frontends.console.screen import Screen, Size
-from cline_cli.frontends.manner import Manner
+from cline_cli.frontends.manner import Manner, RunFacts
 from tests.frontends.console.test_screen import Recorder
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -171,7 +171,7 @@ def test_models_times_and_thoughts_are_told_when_it_is_verbose() -> None:
         TextDelta("Done."),
         message("Done."),
     ]
-    lines = play([*events, finished("Done.")], Manner(is_verbose=True, provider="cline"))
+    lines = play([*events, finished("Done.")], Manner(is_verbose=True, facts=RunFacts(provider="cline")))
     assert lines[:5] == ["[model] provider=cline model=claude", "First I", "look.", "", "Done."]
     assert lines[-1].startswith("[message] 0 s, first text after 0 s, 200 in (80 cached), 20 out")
 
