@@ -8,15 +8,18 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # lazy: --version is answered without any of this
     from cline_cli.argv import Call
     from cline_cli.environment import Environment
+    from cline_cli.errors import ClineError
 
 STDOUT, STDERR = 1, 2
 LAST_WORDS_MS = 500
 """How long a reader of stderr may take to have room for a line."""
+SHORTEST_SECRET = 8
 
 
 def run() -> None:
@@ -37,34 +40,93 @@ def run() -> None:
     sys.exit(code)
 
 
+class _SignalledError(BaseException):
+    """SIGTERM or SIGHUP came outside of an event loop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def main(argv: Sequence[str], environment: Environment) -> int:
     """Run one command line and return its exit code; every failure has been told on stderr."""
-    from cline_cli.argv import read_variables, split  # lazy: see run
-    from cline_cli.errors import ClineError  # lazy: see run
-
     try:
-        call = split(argv)
-        if call.verb == "run":
-            call = call._replace(arguments=(*read_variables(environment.variables), *call.arguments))
-        for note in call.notes:
-            _tell(note)
-        return _dispatch(call, environment)
-    except ClineError as error:
-        _tell(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        _tell("interrupted by SIGINT")
-        return 128 + signal.SIGINT
+        return _run_verb(argv, environment)
     except BrokenPipeError:
         return _die_of_sigpipe()
-    except OSError as error:
-        _tell(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        return 1
-    except Exception as error:  # the last desk: no traceback reaches a person who did not ask for it
-        if environment.variables.get("CLINE_DEBUG"):
-            raise
-        _tell(f"internal error: {type(error).__name__}: {error}. CLINE_DEBUG=1 shows where")
-        return 1
+    # The last desk: no traceback reaches a person who did not ask for it.
+    except (Exception, KeyboardInterrupt, _SignalledError) as failure:  # noqa: BLE001
+        return _fail(_to_error(failure), argv, environment)
+
+
+def _run_verb(argv: Sequence[str], environment: Environment) -> int:
+    from cline_cli.argv import read_variables, split  # lazy: see run
+
+    call = split(argv, is_interactive=environment.is_interactive)
+    if call.verb == "run":
+        call = call._replace(arguments=(*read_variables(environment.variables, call.arguments), *call.arguments))
+        _listen()
+    if "--quiet" not in call.arguments:
+        for note in call.notes:
+            _tell(note)
+    return _dispatch(call, environment)
+
+
+def _to_error(failure: BaseException) -> ClineError:
+    from cline_cli.errors import ClineError, InternalError, InterruptedRunError  # lazy: see run
+
+    match failure:
+        case ClineError():
+            return failure
+        case KeyboardInterrupt():
+            return InterruptedRunError(signal.SIGINT, "SIGINT")
+        case _SignalledError(number=number):
+            return InterruptedRunError(number, signal.Signals(number).name)
+        case OSError():
+            error = ClineError(f"{failure.strerror or failure}{f': {failure.filename}' if failure.filename else ''}")
+        case _:
+            message = f"internal error: {type(failure).__name__}: {failure}"
+            error = InternalError(message, "CLINE_DEBUG=1 shows where")
+    error.__cause__ = failure
+    return error
+
+
+def _listen() -> None:
+    """Make the signals that end a run exceptions, until its event loop takes them over."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise _SignalledError(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _fail(error: ClineError, argv: Sequence[str], environment: Environment) -> int:
+    """Tell why it failed wherever somebody listens, and return the exit code."""
+    from cline_cli.argv import asked_for_lines  # lazy: see run
+
+    kind = None if error.is_shown else asked_for_lines(argv, environment.variables)
+    if kind:
+        from cline_cli.commands._failure import tell_failure  # lazy: only for whoever reads JSON lines
+
+        tell_failure(kind, error, argv, environment)
+    if error.__cause__ and environment.variables.get("CLINE_DEBUG"):
+        _show_traceback(error, argv, environment)
+    _tell(str(error))
+    return error.exit_code
+
+
+def _show_traceback(error: BaseException, argv: Sequence[str], environment: Environment) -> None:
+    """Write where it came from to stderr, without what may be a key."""
+    import re  # lazy: only for whoever debugs
+    import traceback  # lazy: as above
+
+    text = "".join(traceback.format_exception(error))
+    named = {name: value for name, value in environment.variables.items() if re.search("KEY|TOKEN|SECRET", name)}
+    for secret in sorted({*named.values(), *(word.partition("=")[2] or word for word in argv)}, key=len, reverse=True):
+        text = text.replace(secret, "***") if len(secret) >= SHORTEST_SECRET else text
+    _write(STDERR, text)
 
 
 def _hold_standard_descriptors() -> None:

@@ -14,18 +14,21 @@ import platform
 import secrets
 import string
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from cline_cli.agent.answer import CheckAnswer
 from cline_cli.agent.approval import Approve
+from cline_cli.agent.budget import Price
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.loop import Agent
-from cline_cli.agent.messages import TextPart, UserMessage
+from cline_cli.agent.messages import JsonObject, Message, TextPart, UserMessage
 from cline_cli.agent.prompt import Facts, compact_system_prompt, describe, system_prompt
 from cline_cli.agent.provider import Effort, Provider
+from cline_cli.catalog.models import facts, output_limit
 from cline_cli.config.credentials import Recipient, find_key, open_stores
 from cline_cli.config.paths import Paths
 from cline_cli.config.settings import Settings, choose_provider, find_base_url
@@ -55,6 +58,8 @@ class Options:
     has_tools: bool = True
     limits: Limits = Limits()
     effort: Effort | int | None = None
+    schema: JsonObject | None = None
+    """What the answer has to satisfy."""
 
 
 class Chosen(NamedTuple):
@@ -65,6 +70,10 @@ class Chosen(NamedTuple):
     model: str
     notices: tuple[str, ...]
     """What the person should know of it, a line each."""
+    price: Price | None = None
+    """None where it is not known."""
+    takes_images: bool | None = None
+    """None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +98,14 @@ class Run:
 
 
 def choose(
-    options: Options, key_flag: str | None, settings: Settings, environment: Environment, paths: Paths
+    options: Options, key_flag: str | None, settings: Settings, environment: Environment, paths: Paths, session_id: str
 ) -> Chosen:
     """Settle provider, model, address and key: flag before environment before settings before the table.
 
     `key_flag` is what `-k` gave; it stands apart so that no key travels among the options.
 
     Raises:
-        UsageError: there is no such provider, or no model can be told.
+        UsageError: there is no such provider, no model can be told, or its price is needed and not known.
         NotSignedInError: there is no key, or none that can be used.
     """
     variables = environment.variables
@@ -118,50 +127,103 @@ def choose(
         secret = find_key(recipient, key_flag, variables, settings, open_stores(paths, environment.home))
         key, source, has_other = secret.value, secret.source, secret.also_saved
         notices += (secret.notice,) if secret.notice else ()
-    return Chosen(row, Endpoint(name, base_url, key, source, _new_session_id(), has_other), model, notices)
+    price = _find_price(row, model)
+    if price is None and options.limits.max_cost_usd is not None:
+        raise UsageError(f"--max-cost cannot be kept: the price of {model} is not known", "Use --max-total-tokens")
+    endpoint = Endpoint(name, base_url, key, source, session_id, has_other)
+    return Chosen(row, endpoint, model, notices, price, _takes_images(row, model))
+
+
+def _find_price(row: Row, model: str) -> Price | None:
+    if row.is_compact:  # it runs on this machine
+        return Price(0, 0)
+    known = facts(model)
+    if known is None or known.input_usd is None or known.output_usd is None:
+        return None
+    return Price(known.input_usd, known.output_usd, known.cache_read_usd, known.cache_write_usd)
+
+
+def _takes_images(row: Row, model: str) -> bool | None:
+    if row.is_compact:
+        return False
+    known = facts(model)
+    return known.takes_images if known else None
+
+
+class Setting(NamedTuple):
+    """Where a run works, and what it goes on from."""
+
+    workspace: Path
+    messages: tuple[Message, ...] = ()
+    """Of the session that is gone on with."""
+    read_roots: tuple[Path, ...] = ()
+    """Folders outside the workspace that may be read."""
 
 
 def build(
-    choice: Chosen, options: Options, workspace: Path, approve: Approve, environment: Environment, paths: Paths
+    choice: Chosen, options: Options, setting: Setting, approve: Approve, environment: Environment, paths: Paths
 ) -> Run:
     """Put an agent together; nothing is sent or started yet."""
     network = Network(variables=environment.variables)
     provider: Provider = import_module(f"cline_cli.providers.{choice.row.module}").connect(
         choice.endpoint, network, paths
     )
-    facts = _gather(workspace, options, environment) if options.has_tools else None
+    surroundings = _gather(setting.workspace, options, environment) if options.has_tools else None
     toolbox = Toolbox({}, ())
     if options.has_tools:
-        toolbox = build_tools(_workplace(workspace, options, environment), only_reads=options.mode == "plan")
+        toolbox = build_tools(_workplace(setting, options, environment), only_reads=options.mode == "plan")
     is_compact = choice.row.is_compact
     return Run(
         Agent(
             provider=provider,
             model=choice.model,
-            system=_system(options, facts, is_compact=is_compact),
+            system=_system(options, surroundings, is_compact=is_compact),
             tools=toolbox.tools,
             offered=toolbox.offered,
             approve=approve,
-            limits=options.limits,
+            limits=replace(options.limits, price=choice.price),
+            max_tokens=output_limit(choice.model) if options.limits.max_cost_usd is not None else None,
             effort=options.effort,
+            schema=options.schema,
+            check=_checker(options.schema),
+            messages=list(setting.messages),
         ),
         network,
-        describe(facts) if facts and is_compact else "",
+        describe(surroundings) if surroundings and is_compact else "",
     )
 
 
-def _workplace(workspace: Path, options: Options, environment: Environment) -> Workplace:
+def _checker(schema: JsonObject | None) -> CheckAnswer | None:
+    if schema is None:
+        return None
+    from cline_cli.schema import AnswerCheck  # lazy: 60 ms, and few runs have a schema
+
+    return AnswerCheck(schema)
+
+
+def _workplace(setting: Setting, options: Options, environment: Environment) -> Workplace:
     keys = {variable for row in PROVIDERS.values() for variable in row.key_variables}
-    confinement = Confinement(workspace, environment.home, allows_outside=options.auto_approve)
+    confinement = Confinement(
+        setting.workspace, environment.home, allows_outside=options.auto_approve, read_roots=setting.read_roots
+    )
     return Workplace(confinement, child_variables(environment.variables, keys))
 
 
-def _system(options: Options, facts: Facts | None, *, is_compact: bool) -> str:
-    if facts is None:
+def _system(options: Options, surroundings: Facts | None, *, is_compact: bool) -> str:
+    prompt = _base_prompt(options, surroundings, is_compact=is_compact)
+    if options.schema is None:
+        return prompt
+    from cline_cli.schema import schema_instructions  # lazy: as above
+
+    return f"{prompt}\n\n{schema_instructions(options.schema)}".lstrip()
+
+
+def _base_prompt(options: Options, surroundings: Facts | None, *, is_compact: bool) -> str:
+    if surroundings is None:
         return options.system or ""
     if is_compact:
         return options.system or compact_system_prompt()
-    return f"{options.system}\n\n{describe(facts)}" if options.system else system_prompt(facts)
+    return f"{options.system}\n\n{describe(surroundings)}" if options.system else system_prompt(surroundings)
 
 
 def _gather(workspace: Path, options: Options, environment: Environment) -> Facts:
@@ -186,7 +248,7 @@ def _list_names(workspace: Path) -> tuple[str, ...]:
     return tuple(sorted(visible(name) for name in names if name != ".git/"))
 
 
-def _new_session_id() -> str:
+def new_session_id() -> str:
     """Return an id of the original command's form: the time in milliseconds, and five random characters."""
     letters = string.ascii_lowercase + string.digits
     return f"{time.time_ns() // 1_000_000}_{''.join(secrets.choice(letters) for _ in range(5))}"

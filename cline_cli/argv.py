@@ -15,97 +15,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from cline_cli.commands import ALIASES, PLANNED, VERBS
+from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, MAY_BE_EMPTY, PROTECTING, SHARED, Option
 from cline_cli.errors import UsageError
 
-
-class Option(NamedTuple):
-    names: tuple[str, ...]
-    """The first is the long name that the Typer app knows."""
-    takes: Literal["nothing", "value", "optional value"] = "nothing"
-    legal: str = ""
-    """What the next word must look like, whole, to be taken as an optional value."""
-    bare: str = ""
-    """What an optional value is when it is left out."""
-    state: Literal["built", "ignored", "refused"] = "built"
-    """`ignored` has no meaning here and is noted on stderr; `refused` would change or protect something."""
-
-
-LEVELS = "none|low|medium|high|xhigh"
-
-OPTIONS: tuple[Option, ...] = (
-    Option(("--yolo", "-y", "--no-interactive")),
-    Option(("--auto-approve", "--autoapprove", "--auto-approve-all"), "optional value", "true|false", "true"),
-    Option(("--plan", "-p")),
-    Option(("--act", "-a")),
-    Option(("--mode",), "value"),
-    Option(("--model", "-m"), "value"),
-    Option(("--provider", "-P"), "value"),
-    Option(("--key", "-k"), "value"),
-    Option(("--system", "-s"), "value"),
-    Option(("--cwd", "-c", "-w", "--workspace"), "value"),
-    Option(("--timeout", "-t"), "value"),
-    Option(("--no-tools", "-n")),
-    Option(("--thinking", "--reasoning-effort"), "optional value", rf"{LEVELS}|\d+", "medium"),
-    Option(("--retries", "--max-consecutive-mistakes"), "optional value", r"\d+", "6"),
-    Option(("--max-turns",), "value"),
-    Option(("--output-format", "-F"), "value"),
-    Option(("--config",), "value"),
-    Option(("--data-dir",), "value"),
-    Option(("--no-session",)),
-    Option(("--quiet", "-q")),
-    Option(("--verbose", "-v")),
-    Option(("--oneshot", "-o"), state="ignored"),
-    *(Option((name,), state="ignored") for name in ("--double-check-completion", "--auto-condense")),
-    *(Option((name,), "value", state="ignored") for name in ("--team-name", "--setting", "--address")),
-    *(
-        Option(names, state="refused")
-        for names in (
-            ("--json",),
-            ("--acp",),
-            ("--zen", "-z"),
-            ("--tui", "-i"),
-            ("--continue",),
-            ("--worktree",),
-            ("--update",),
-            ("--kanban",),
-            ("--stream",),
-            ("--require-stdin",),
-            ("--patch",),
-            ("--dry-run",),
-            ("--bare",),
-        )
-    ),
-    *(
-        Option(names, "value", state="refused")
-        for names in (
-            ("--id",),
-            ("--taskId", "-T"),
-            ("--compaction",),
-            ("--hooks-dir",),
-            ("--file", "-f"),
-            ("--image",),
-            ("--stdin",),
-            ("--max-cost",),
-            ("--max-total-tokens",),
-            ("--allow",),
-            ("--deny",),
-            ("--schema",),
-            ("--output",),
-            ("--apply-if",),
-            ("--sandbox",),
-        )
-    ),
-)
-BY_NAME = {name: option for option in OPTIONS for name in option.names}
-MAY_BE_EMPTY = frozenset({"--system"})
-SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
-"""Options of a run that every verb understands."""
-
-
-PROTECTING = ("CLINE_COMMAND_PERMISSIONS", "CLINE_ALLOW", "CLINE_DENY", "CLINE_MAX_COST", "CLINE_MAX_TOTAL_TOKENS")
-"""Variables that limit what a run may do, and are not built yet: a run that cannot keep to them must not start."""
-NOT_FROM_VARIABLES = frozenset({"--key", "--provider", "--model", "--config", "--data-dir"})
-"""These have variables of their own, which are looked at where they are needed."""
+PEERS_VERBS: Mapping[str, str] = {
+    "login": "To sign in: cline auth",
+    "logout": "To forget a key: cline auth logout",
+    "setup": "To set it up: cline auth",
+    "run": 'To ask or to let it work: cline "..."',
+    "exec": 'To let it work: cline -y "..."',
+    "ask": 'To ask: cline "..."',
+    "chat": 'To ask: cline "..."',
+    "upgrade": "To upgrade: the way it was installed, such as pipx upgrade cline-cli",
+    "resume": 'To go on with the newest session of this folder: cline --continue "..."',
+}
+"""First words that other commands of this kind take for verbs; at a terminal they are most likely meant so."""
+OLD_TASK_VERBS = frozenset({"open", "list", "chat", "send", "view", "restore", "pause"})
+"""What `task` had in the first generation besides a prompt."""
 
 
 class Call(NamedTuple):
@@ -116,11 +42,14 @@ class Call(NamedTuple):
     """What to tell the person on stderr before anything else."""
 
 
-def split(argv: Sequence[str]) -> Call:
+def split(argv: Sequence[str], *, is_interactive: bool = False) -> Call:
     """Sort a command line (without the program's name).
 
+    `is_interactive` says that a person sits there: then a word that looks like a slip of a command is not sent to a
+    model, which costs money; in a script every word is a prompt.
+
     Raises:
-        UsageError: an option lacks its value, or asks for something that is not built yet.
+        UsageError: an option lacks its value, or asks for something that is not built yet; a word is a slip.
     """
     options: list[str] = []
     words: list[str] = []
@@ -132,6 +61,7 @@ def split(argv: Sequence[str]) -> Call:
         position += 1
         if word == "--":
             words.extend(argv[position:])
+            is_prompt = True
             break
         if word.startswith("-") and word != "-":
             special = _special(word)
@@ -142,19 +72,23 @@ def split(argv: Sequence[str]) -> Call:
             words.append(word)
         elif word in ALIASES:
             is_prompt = True
+            position = _skip_old_verb(argv, position)
         elif word in PLANNED:
             raise UsageError(f"`cline {word}` is not supported yet", f"To send it as a prompt: cline -- {word}")
         elif word in VERBS and word != "run":
             return _split_verb(word, options, argv[position:])
         else:
             words.append(word)
+    if is_interactive and not is_prompt:
+        _refuse_slip(words)
     return Call("run", (*options, "--", *words), tuple(notes))
 
 
-def read_variables(variables: Mapping[str, str]) -> tuple[str, ...]:
+def read_variables(variables: Mapping[str, str], arguments: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the options of a run that the environment gives: CLINE_TIMEOUT=90 is --timeout=90, CLINE_YOLO=1 is --yolo.
 
-    They stand before those of the command line, which win.
+    They stand before those of the command line, `arguments`, which win: one of them makes void what the environment
+    says of it, and of everything that it overrules.
 
     Raises:
         UsageError: a variable is no value, or asks for protection that is not built yet.
@@ -164,12 +98,13 @@ def read_variables(variables: Mapping[str, str]) -> tuple[str, ...]:
             raise UsageError(f"{name} is not supported yet, and a run does not start without what it asks for")
     if variables.get("CLINE_SANDBOX") == "require":
         raise UsageError("CLINE_SANDBOX=require is not supported yet, and a run does not start without a sandbox then")
+    given = {argument.partition("=")[0] for argument in arguments[: _index_of_dashes(arguments)]}
+    groups = {BY_NAME[name].group for name in given if name in BY_NAME} - {""}
     options: list[str] = []
-    for option in OPTIONS:
-        name = option.names[0]
-        variable = f"CLINE_{name.removeprefix('--').replace('-', '_').upper()}"
+    for option in BUILT:
+        name, variable = option.names[0], option.variable
         value = variables.get(variable, "")
-        if option.state != "built" or name in NOT_FROM_VARIABLES or not value:
+        if name in LOOKED_UP_LATER or name in given or option.group in groups or not value:
             continue
         if option.takes != "nothing":
             options.append(f"{name}={value}")
@@ -178,6 +113,38 @@ def read_variables(variables: Mapping[str, str]) -> tuple[str, ...]:
         elif value not in {"0", "false"}:
             raise UsageError(f"{variable} {value!r} is neither true nor false")
     return tuple(options)
+
+
+def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Literal["json", "say"] | None:
+    """Return which kind of JSON lines a run's stdout was to be, as far as can be told of a command line that is wrong.
+
+    Whoever reads them waits for the last one, whatever it was that went wrong.
+    """
+    kind: Literal["json", "say"] | None = "json" if variables.get("CLINE_JSON") in {"1", "true"} else None
+    if variables.get("CLINE_OUTPUT_FORMAT") == "json":
+        kind = "say"
+    position = 0
+    is_first = True
+    while position < len(argv):
+        word = argv[position]
+        position += 1
+        if word == "--":
+            break
+        if not word.startswith("-") or word == "-":
+            if is_first and (word in VERBS or word in PLANNED):
+                return None
+            is_first = False
+            continue
+        for name, value in _spread(word):
+            option = BY_NAME.get(name)
+            if option and option.takes in {"value", "values"} and value is None and position < len(argv):
+                value = argv[position]  # noqa: PLW2901  # the value of a detached option is the next word
+                position += 1
+            if option is BY_NAME["--json"]:
+                kind = "json"
+            elif option is BY_NAME["--output-format"]:
+                kind = "say" if value == "json" else kind
+    return kind
 
 
 def _special(word: str) -> Call | None:
@@ -191,16 +158,54 @@ def _special(word: str) -> Call | None:
     return None
 
 
+def _skip_old_verb(argv: Sequence[str], position: int) -> int:
+    """Return where the prompt begins behind `task`: the first generation wrote `task new "..."`.
+
+    Raises:
+        UsageError: it is another of that generation's verbs, none of which is a question to a model.
+    """
+    word = argv[position] if position < len(argv) else ""
+    if word in OLD_TASK_VERBS:
+        raise UsageError(f"`task {word}` is of an older version", f"To send it as a prompt: cline -- {word}")
+    is_new = word in {"new", "n"} and any(" " in following for following in argv[position + 1 :])
+    return position + 1 if is_new else position
+
+
+def _refuse_slip(words: Sequence[str]) -> None:
+    """Refuse what a person has most likely not meant as a prompt.
+
+    Raises:
+        UsageError: it is a verb of another program, or nearly one of ours.
+    """
+    if not words or " " in words[0]:
+        return
+    first, *rest = words
+    as_prompt = f"To send it as a prompt: cline -- {first}"
+    if first in PEERS_VERBS:
+        raise UsageError(f"there is no `cline {first}`", f"{PEERS_VERBS[first]}. {as_prompt}")
+    if rest:
+        return
+    from difflib import get_close_matches  # lazy: 3 ms, and only where somebody types a single word
+
+    near = get_close_matches(first, sorted({*VERBS, *PLANNED} - {"run"}), 1, cutoff=0.75)
+    if near and len(first) > 2:
+        raise UsageError(f"there is no `cline {first}`", f"Was it cline {near[0]}? {as_prompt}")
+
+
 def _split_verb(verb: str, options: list[str], rest: Sequence[str]) -> Call:
     """Give a verb what stood before it and after it; its own app reads the rest as it stands."""
     for option in options:
         name = option.partition("=")[0]
         if name not in SHARED:
             raise UsageError(f"{name} does not go with `cline {verb}`", f"cline {verb} --help")
-    before_dashes = list(rest[: list(rest).index("--")] if "--" in rest else rest)
+    before_dashes = rest[: _index_of_dashes(rest)]
     if verb not in {"help", "version"} and {"-h", "--help"} & set(before_dashes):
         return Call("help", (verb,))
     return Call(verb, (*options, *rest))
+
+
+def _index_of_dashes(words: Sequence[str]) -> int:
+    return list(words).index("--") if "--" in words else len(words)
 
 
 def _take_option(argv: Sequence[str], position: int, options: list[str], notes: list[str]) -> int:
@@ -219,7 +224,7 @@ def _take_option(argv: Sequence[str], position: int, options: list[str], notes: 
         elif value is None and following is not None and _is_value(option, following):
             value = following  # noqa: PLW2901  # the value of a detached option is the next word
             used = 2
-        elif value is None and option.takes == "value":
+        elif value is None and option.takes != "optional value":
             raise UsageError(f"{name} needs a value")
         _keep(option, name, value, options, notes)
     return position + used
@@ -252,6 +257,8 @@ def _keep(option: Option, name: str, value: str | None, options: list[str], note
         raise UsageError(f"{name} is not supported yet")
     if option.state == "ignored":
         notes.append(f"{name} has no effect here")
+        return
+    if option.state == "silent":
         return
     long_name = option.names[0]
     if name == "-m" and value in {"act", "plan"}:  # the first generation's -m is the mode

@@ -8,6 +8,7 @@
     ├── DeniedError               5   policy      a changing call was denied, and that tool never succeeded later
     ├── AnswerError               6   schema      the answer never satisfied --schema
     ├── LateInputError            1   usage       standard input came after the run had gone on without it
+    ├── DeliveryError             1   unknown     the answer is there, but not in the file of --output
     ├── InternalError             1   unknown     a fault of our own
     ├── MistakesError             7   mistakes    too many failed turns in a row, or the same call again and again
     ├── TimedOutError           124   timeout     --timeout
@@ -58,6 +59,8 @@ class ClineError(Exception):
 
     exit_code: int = 1
     error_class: ClassVar[ErrorClass] = "unknown"
+    is_shown: bool = False
+    """Whoever reads a run's stdout has been told."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -100,6 +103,10 @@ class AnswerError(ClineError):
 
 class LateInputError(ClineError):
     error_class = "usage"
+
+
+class DeliveryError(ClineError):
+    pass
 
 
 class InternalError(ClineError):

@@ -1,7 +1,9 @@
-"""Writes what comes from code: the packaged help texts, docs/commands.md, docs/tools.md. `--check` only compares.
+"""Writes what comes from code and from one page into another; `--check` only compares.
 
-The Typer apps and the tools' specs are the one source. Help is rendered plainly and 80 columns wide, so that it reads
-the same in a terminal, in a pipe and on a page.
+    Typer apps, options, tools' specs  ->  help texts, docs/commands.md, docs/environment.md, docs/tools.md
+    docs/headless.md                   ->  cline help exit-codes, json, stdin
+
+Help is rendered plainly and 80 columns wide, so that it reads the same in a terminal, in a pipe and on a page.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typer.main import get_command
 
 from cline_cli.commands import VERBS
 from cline_cli.commands.help import TEXTS
+from cline_cli.commands.options import BUILT, OTHER_VARIABLES
 from cline_cli.tools import TOOLS, Workplace, build_tools
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
@@ -43,6 +46,15 @@ commands of one call run one after another, each in a fresh shell in the working
 your keys. Relative paths stay in the working directory, symbolic links included; `-y` is leave for absolute paths too.
 Every name below may be used by a model that learned it elsewhere, with the arguments of then.
 """
+ENVIRONMENT = """\
+Every option of a run can be given as a variable; the option wins, and makes void what variables say against it
+(`--act` goes before `CLINE_PLAN=1`). A switch is `1` or `true`, `0` or `false`; an empty variable counts as none. A
+variable that asks for protection that this version does not have (`CLINE_COMMAND_PERMISSIONS`, `CLINE_ALLOW`,
+`CLINE_DENY`, `CLINE_SANDBOX=require`) ends a run before it starts, with exit code 2.
+"""
+TOPICS = {"exit-codes": "Exit codes", "json": "JSON lines", "stdin": "Standard input"}
+"""Topic of `cline help` -> section of docs/headless.md."""
+WIDTH = 80
 
 
 def render(app: typer.Typer, name: str, *, is_whole: bool = False) -> str:
@@ -52,7 +64,7 @@ def render(app: typer.Typer, name: str, *, is_whole: bool = False) -> str:
         if is_whole:
             for parameter in part.params:
                 parameter.hidden = False
-        context = part.context_class(part, info_name=path, terminal_width=80, max_content_width=80)
+        context = part.context_class(part, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
         texts.append(part.get_help(context).rstrip() + "\n")
     return "\n".join(texts)
 
@@ -96,29 +108,58 @@ def describe_tools() -> str:
     return "\n".join(sections)
 
 
-def describe_exit_codes() -> str:
-    """Return the table of docs/headless.md as plain text."""
-    page = (DOCS / "headless.md").read_text("utf-8")
-    rows = re.findall(r"^\| ([\d, ]+) \| (.+) \|$", page, re.MULTILINE)
-    indent = " " * 15
-    lines = [
-        textwrap.fill(meaning.replace("`", ""), 80, initial_indent=f"{codes:<15}", subsequent_indent=indent)
-        for codes, meaning in rows
-    ]
-    return "Exit codes of cline\n\n" + "\n".join(lines) + "\n"
+def describe_environment() -> str:
+    """Return the page of environment variables."""
+    rows = [(option.variable, f"as `{option.names[0]}`: {option.help[0].lower()}{option.help[1:]}") for option in BUILT]
+    table = "\n".join(f"| `{name}` | {text.rstrip('.')} |" for name, text in (*rows, *OTHER_VARIABLES.items()))
+    return f"# Environment variables\n\n{ENVIRONMENT}\n| variable | meaning |\n|---|---|\n{table}\n"
+
+
+def section(page: Path, title: str) -> str:
+    """Return what stands under a title of a page."""
+    parts = re.split(r"^#+ (.+)\n", page.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[title]
+
+
+def to_plain(title: str, markdown: str) -> str:
+    """Return Markdown of our own pages as text: paragraphs filled, tables as columns, code as it stands."""
+    blocks = re.findall(r"```.*?```|.+?(?=\n\n|\Z|\n```)", markdown, re.DOTALL)
+    texts = [_block_to_plain(block.strip("\n")) for block in blocks if block.strip()]
+    return f"{title}\n\n" + "\n\n".join(texts) + "\n"
+
+
+def _block_to_plain(block: str) -> str:
+    if block.startswith("```"):
+        return textwrap.indent("\n".join(block.splitlines()[1:-1]), "  ")
+    block = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", block).replace("`", "").replace("**", "")
+    if not block.startswith("|"):
+        return textwrap.fill(" ".join(block.split()), WIDTH, break_on_hyphens=False, break_long_words=False)
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in block.splitlines() if "---" not in row]
+    first = max(len(row[0]) for row in rows[1:]) + 2
+    return "\n".join(_row_to_plain(row[0], " · ".join(cell for cell in row[1:] if cell), first) for row in rows[1:])
+
+
+def _row_to_plain(name: str, text: str, first: int) -> str:
+    indent = " " * first
+    return textwrap.fill(
+        text, WIDTH, initial_indent=f"{name:<{first}}", subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def texts() -> dict[Path, str]:
     """Return every generated file with its content."""
+    headless, environment = DOCS / "headless.md", describe_environment()
     return {
         **describe_commands(),
         DOCS / "tools.md": describe_tools(),
-        TEXTS / "exit-codes.txt": describe_exit_codes(),
+        DOCS / "environment.md": environment,
+        TEXTS / "environment.txt": to_plain("Environment variables", environment.partition("\n\n")[2]),
+        **{TEXTS / f"{name}.txt": to_plain(title, section(headless, title)) for name, title in TOPICS.items()},
     }
 
 
 def main() -> int:
-    os.environ["COLUMNS"] = "80"
+    os.environ["COLUMNS"] = str(WIDTH)
     stale = [path for path, text in texts().items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in sys.argv[1:]:
         for path in stale:

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from cline_cli.argv import BY_NAME, OPTIONS, PROTECTING, Call, Option, read_variables, split
+from cline_cli.argv import PEERS_VERBS, Call, asked_for_lines, read_variables, split
 from cline_cli.commands import ALIASES, PLANNED, VERBS
+from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, OPTIONS, PROTECTING, Option
 from cline_cli.errors import UsageError
 
-BUILT = [option for option in OPTIONS if option.state == "built"]
+IGNORED = [option for option in OPTIONS if option.state == "ignored"]
 REFUSED = [option for option in OPTIONS if option.state == "refused"]
 
 
 def sample(option: Option) -> str:
-    return {"optional value": option.bare or "1", "value": "word", "nothing": ""}[option.takes]
+    return {"optional value": option.bare or "1", "value": "word", "values": "word", "nothing": ""}[option.takes]
 
 
 def run_call(*arguments: str) -> Call:
@@ -72,6 +73,11 @@ def test_names_are_unique() -> None:
         (["--", "-y"], run_call("--", "-y")),
         (["task", "--yolo", "do it"], run_call("--yolo", "--", "do it")),
         (["-y", "t", "auth"], run_call("--yolo", "--", "auth")),
+        (["task", "new", "-y", "do it"], run_call("--yolo", "--", "do it")),
+        (["task", "new", "idea"], run_call("--", "new", "idea")),
+        (["-f", "a", "x", "--image", "b"], run_call("--file=a", "--file=b", "--", "x")),
+        (["--json", "-c", "D", "--id", "S", "\n"], run_call("--json", "--cwd=D", "--id=S", "--", "\n")),
+        (["-T", "S", "x"], run_call("--id=S", "--", "x")),
         (["--no-interactive", "x"], run_call("--yolo", "--", "x")),
         (["fix auth"], run_call("--", "fix auth")),
         (["fix", "auth"], run_call("--", "fix", "auth")),
@@ -100,10 +106,48 @@ def test_a_command_that_is_not_built_is_never_sent_to_a_model(word: str) -> None
     assert split(["--", word]) == run_call("--", word)
 
 
-def test_an_option_without_meaning_is_noted_and_dropped() -> None:
-    assert split(["-y", "-o", "prompt here"]) == Call(
-        "run", ("--yolo", "--", "prompt here"), ("-o has no effect here",)
+@pytest.mark.parametrize("name", [name for option in IGNORED for name in option.names])
+def test_an_option_without_meaning_is_noted_and_dropped(name: str) -> None:
+    value = [sample(BY_NAME[name])] if sample(BY_NAME[name]) else []
+    assert split(["-y", name, *value, "prompt here"]) == Call(
+        "run", ("--yolo", "--", "prompt here"), (f"{name} has no effect here",)
     )
+
+
+def test_an_option_that_asks_for_what_a_run_is_anyway_is_dropped_in_silence() -> None:
+    assert split(["-y", "-o", "prompt here"]) == run_call("--yolo", "--", "prompt here")
+
+
+@pytest.mark.parametrize("verb", PEERS_VERBS)
+def test_a_peers_verb_is_a_prompt_in_a_script_and_an_error_at_a_terminal(verb: str) -> None:
+    assert split([verb, "this"]) == run_call("--", verb, "this")
+    for argv in ([verb], [verb, "this"], ["-y", verb, "this"]):
+        with pytest.raises(UsageError, match=f"there is no `cline {verb}`") as caught:
+            split(argv, is_interactive=True)
+        assert f"cline -- {verb}" in caught.value.hint
+    assert split(["--", verb], is_interactive=True) == run_call("--", verb)
+    assert split(["task", f"{verb}s"], is_interactive=True) == run_call("--", f"{verb}s")
+    assert split([f"{verb} this"], is_interactive=True) == run_call("--", f"{verb} this")
+
+
+@pytest.mark.parametrize(("word", "meant"), [("hsitory", "history"), ("auht", "auth"), ("verison", "version")])
+def test_a_slip_of_a_command_is_an_error_at_a_terminal(word: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        split([word], is_interactive=True)
+    assert f"cline {meant}" in caught.value.hint
+    assert split([word]) == run_call("--", word)
+    assert split([word, "of", "rome"], is_interactive=True) == run_call("--", word, "of", "rome")
+
+
+@pytest.mark.parametrize("word", ["hello", "explain", "hi", "why?", "autumn"])
+def test_a_lone_word_that_is_like_no_command_is_a_prompt_at_a_terminal(word: str) -> None:
+    assert split([word], is_interactive=True) == run_call("--", word)
+
+
+@pytest.mark.parametrize("verb", ["list", "view", "send"])
+def test_a_verb_of_an_old_task_is_refused_and_never_sent_to_a_model(verb: str) -> None:
+    with pytest.raises(UsageError, match=f"task {verb}"):
+        split(["task", verb])
 
 
 @pytest.mark.parametrize(
@@ -126,6 +170,53 @@ def test_options_come_from_variables() -> None:
     variables = {"CLINE_TIMEOUT": "90", "CLINE_YOLO": "1", "CLINE_PLAN": "false", "CLINE_MAX_TURNS": "", "HOME": "/"}
     assert read_variables(variables) == ("--yolo", "--timeout=90")
     assert read_variables({"CLINE_MODEL": "m", "CLINE_API_KEY": "k", "CLINE_DIR": "d"}) == ()
+
+
+@pytest.mark.parametrize("option", [option for option in BUILT if option.names[0] not in LOOKED_UP_LATER])
+def test_every_option_of_a_run_has_a_variable(option: Option) -> None:
+    value = sample(option)
+    expected = f"{option.names[0]}={value}" if value else option.names[0]
+    assert option.variable == f"CLINE_{option.names[0][2:].replace('-', '_').upper()}"
+    assert read_variables({option.variable: value or "1"}) == (expected,)
+    assert read_variables({option.variable: value or "1"}, [expected, "--", "x"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments"),
+    [
+        ({"CLINE_PLAN": "1"}, ["--act", "--"]),
+        ({"CLINE_YOLO": "1"}, ["--auto-approve=false", "--"]),
+        ({"CLINE_JSON": "1"}, ["--output-format=plain", "--"]),
+        ({"CLINE_QUIET": "1"}, ["--verbose", "--"]),
+        ({"CLINE_ID": "S"}, ["--continue", "--"]),
+    ],
+)
+def test_a_flag_makes_void_what_a_variable_of_its_group_says(variables: dict[str, str], arguments: list[str]) -> None:
+    assert read_variables(variables, arguments) == ()
+    assert len(read_variables(variables, ["--", *arguments])) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables", "kind"),
+    [
+        (["--json", "--no-such", "x"], {}, "json"),
+        (["-F", "json"], {}, "say"),
+        (["-Fjson", "x"], {}, "say"),
+        (["-yF=json", "x"], {}, "say"),
+        (["-F", "plain", "x"], {}, None),
+        (["x"], {"CLINE_JSON": "1"}, "json"),
+        (["x"], {"CLINE_OUTPUT_FORMAT": "json"}, "say"),
+        (["--", "--json"], {}, None),
+        (["-s", "--json", "x"], {}, None),
+        (["auth", "status", "--json"], {}, None),
+        (["fix", "auth", "--json"], {}, "json"),
+        (["-t"], {}, None),
+    ],
+)
+def test_it_is_told_of_a_wrong_command_line_whether_json_was_asked_for(
+    argv: list[str], variables: dict[str, str], kind: str | None
+) -> None:
+    assert asked_for_lines(argv, variables) == kind
 
 
 @pytest.mark.parametrize("name", PROTECTING)

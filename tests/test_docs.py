@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cline_cli import errors
-from cline_cli.argv import OPTIONS
 from cline_cli.commands import VERBS
+from cline_cli.commands.options import BUILT
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -62,7 +62,7 @@ def test_the_splitter_knows_the_options_that_typer_knows() -> None:
 
     assert isinstance(app, typer.Typer)
     names = {option for parameter in get_command(app).params for option in parameter.opts if option.startswith("--")}
-    assert names == {option.names[0] for option in OPTIONS if option.state == "built"}
+    assert names == {option.names[0] for option in BUILT}
 
 
 def test_every_command_says_what_it_does_in_the_help_of_all() -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from cline_cli.agent.messages import AssistantMessage, JsonObject, ToolCall, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import ToolOutput
-from cline_cli.errors import ClineError
+from cline_cli.errors import ClineError, DeliveryError, DeniedError, LimitReachedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,12 @@ class RunFinished:
     leftover_processes: tuple[LeftoverProcess, ...] = ()
     stdin: JsonObject = field(default_factory=dict)
     """What became of standard input, as `run_result` tells it; empty where it was not looked at."""
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the text is an answer to be given out: after most failures it is a fragment, or empty."""
+        is_spared = isinstance(self.error, DeniedError | LimitReachedError | DeliveryError)
+        return self.error is None or (bool(self.text) and is_spared)
 
 
 Event = (

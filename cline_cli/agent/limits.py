@@ -43,6 +43,7 @@ class Tally:
     usage: Usage = Usage()
     tool_calls: int = 0
     answer: str = ""
+    is_answered: bool = False
     denied: list[str] = field(default_factory=list)
     context_tokens: int = 0
     """About how many tokens the next request takes to read."""
@@ -110,6 +111,9 @@ class Tally:
         if not usage.is_estimate or reply.usage.input_tokens:
             self.context_tokens = usage.input_tokens
         return replace(reply, usage=usage)
+
+    def take_answer(self, text: str) -> None:
+        self.answer, self.is_answered = text, True
 
     def can_be_cut_again(self) -> bool:
         """Count a reply that was cut at its output limit; return whether it is worth asking once more."""

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from cline_cli.agent.answer import AnswerRefusedError, CheckAnswer
 from cline_cli.agent.approval import Approve, Deny
 from cline_cli.agent.budget import CHARACTERS_PER_TOKEN
 from cline_cli.agent.events import (
@@ -43,15 +44,12 @@ from cline_cli.agent.messages import (
     user_text,
 )
 from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request
+from cline_cli.agent.repair import interrupted, repair
 from cline_cli.agent.tool import Tool, ToolError, ToolOutput, ToolSpec
 from cline_cli.errors import ClineError, ContentFilteredError, EmptyReplyError, ProviderError
 
 EMPTY_REPLIES = 3
 """How often in all an empty reply is asked for before the run fails."""
-
-
-class AnswerRefusedError(Exception):
-    """An answer is not one that was asked for; the message says why, for the model."""
 
 
 @dataclass(slots=True)
@@ -69,8 +67,7 @@ class Agent:
     effort: Effort | int | None = None
     schema: JsonObject | None = None
     """What the answer is to satisfy; for the provider, which may hold the model to it."""
-    check: Callable[[str], str] | None = None
-    """Returns an answer in its final form; raises AnswerRefusedError for one that is not taken."""
+    check: CheckAnswer | None = None
     clock: Callable[[], float] = time.monotonic
     messages: list[Message] = field(default_factory=list)
     tally: Tally = field(init=False)
@@ -86,52 +83,70 @@ class Agent:
         provider accepts: each tool call in it has its result.
         """
         self.tally = tally = Tally(self.limits, self.clock, context_tokens=self._estimate_overhead())
-        self.messages.append(prompt)
+        self.messages[:] = [*repair(self.messages), prompt]
         yield RunStarted(self.model)
         error: ClineError | None = None
-        closing: ClineError | None = None
         try:
-            while True:
-                tally.measure(self.messages)
-                closing = tally.limit_reached()
-                if closing:
-                    yield Notice("limit_reached", closing.message)
-                    self.messages.append(user_text(f"{closing.message}. Answer now, from what you have; no tools."))
-                max_tokens = tally.output_tokens(is_closing=closing is not None)
-                tally.iterations += 1
-                yield IterationStarted(tally.iterations, has_tools=bool(self.offered) and not closing)
-                async with aclosing(self._ask(() if closing else self.offered, max_tokens)) as events:
+            while not tally.is_answered:
+                async with aclosing(self._iterate(tally)) as events:
                     async for event in events:
                         yield event
-                reply = self.messages[-1]
-                assert isinstance(reply, AssistantMessage), "_ask ends with a reply in the history"
-                if closing or not reply.tool_calls:
-                    self._leave_unrun(reply.tool_calls, "There are no tools any more.")
-                    refused = self._judge(reply.text, closing, is_cut=reply.stop_reason == "length")
-                    if refused:
-                        yield refused
-                        continue
-                    error = closing or _cut(reply)
-                    break
-                finished: list[ToolFinished] = []
-                async with aclosing(self._run_tools(reply)) as results:
-                    async for result in results:
-                        yield result
-                        if isinstance(result, ToolFinished):
-                            finished.append(result)
-                tally.count_results(finished)
-                answers = [result.output.answer for result in finished if result.output.answer is not None]
-                refused = self._judge(answers[-1], None) if answers else None
-                if refused:
-                    yield refused
-                elif answers:
-                    break
-                tally.check_mistakes()
-        except EmptyReplyError as failure:
-            error = closing or failure
         except ClineError as failure:
             error = failure
         yield self.finish(error)
+
+    async def _iterate(self, tally: Tally) -> AsyncGenerator[Event, None]:
+        """Make one request, and run the tools that its reply calls or take its answer.
+
+        Raises:
+            ClineError: the run is over: by a limit after its closing request, by mistakes, by a failure.
+        """
+        tally.measure(self.messages)
+        closing = tally.limit_reached()
+        if closing:
+            yield Notice("limit_reached", closing.message)
+            self.messages.append(user_text(f"{closing.message}. Answer now, from what you have; no tools."))
+        max_tokens = tally.output_tokens(is_closing=closing is not None)
+        tally.iterations += 1
+        yield IterationStarted(tally.iterations, has_tools=bool(self.offered) and not closing)
+        try:
+            async with aclosing(self._ask(() if closing else self.offered, max_tokens)) as events:
+                async for event in events:
+                    yield event
+        except EmptyReplyError as failure:
+            raise closing or failure from None
+        reply = self.messages[-1]
+        assert isinstance(reply, AssistantMessage), "_ask ends with a reply in the history"
+        if reply.tool_calls and not closing:
+            async with aclosing(self._act(reply, tally)) as events:
+                async for event in events:
+                    yield event
+            return
+        self._leave_unrun(reply.tool_calls, "There are no tools any more.")
+        refused = self._judge(reply.text, closing, is_cut=reply.stop_reason == "length")
+        if refused:
+            yield refused
+        elif failed := closing or _cut(reply):
+            raise failed
+
+    async def _act(self, reply: AssistantMessage, tally: Tally) -> AsyncGenerator[Event, None]:
+        """Carry out the calls of a reply, one of which may hand in the answer.
+
+        Raises:
+            MistakesError, AnswerError: the run is over.
+        """
+        finished: list[ToolFinished] = []
+        async with aclosing(self._run_tools(reply)) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, ToolFinished):
+                    finished.append(event)
+        tally.count_results(finished)
+        answers = [result.output.answer for result in finished if result.output.answer is not None]
+        if not answers:
+            tally.check_mistakes()
+        elif refused := self._judge(answers[-1], None):
+            yield refused
 
     def finish(self, error: ClineError | None) -> RunFinished:
         """Return the last event of the current run, with what it has done so far."""
@@ -158,7 +173,7 @@ class Agent:
             )
             return Notice("reply_cut", "the reply was cut at the model's output limit, and is asked for again")
         try:
-            self.tally.answer = self.check(text) if self.check else text
+            self.tally.take_answer(self.check(text) if self.check else text)
         except AnswerRefusedError as refusal:
             if closing:
                 return None
@@ -228,7 +243,7 @@ class Agent:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for call in reply.tool_calls:
-                self.messages.append(results.get(call.id) or _not_run(call, "Interrupted before it was done."))
+                self.messages.append(results.get(call.id) or interrupted(call))
 
     async def _prepare(self, call: ToolCall, *, is_cut: bool) -> _Prepared:
         """Parse and approve a call, so that what is left is to run it.

@@ -1,69 +1,59 @@
 """One prompt to its answer, and every way in which that can be stopped.
 
-stdin, words ──> UserMessage ──> app.build ──> Agent.run ──> front end
-                                                  ^
-SIGINT, SIGTERM, SIGHUP, --timeout ── cancel that task, wait for its clean-up, then show one RunFinished
+stdin, files, words ──> UserMessage ──> app.build ──> Agent.run ──> session ──> front end
+                                                         ^
+SIGINT, SIGTERM, SIGHUP, --timeout, late input ── cancel that task, wait for its clean-up, then show one RunFinished
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 import select
 import signal
+import time
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from cline_cli import app as composition
 from cline_cli.agent.approval import Allow, Deny
-from cline_cli.agent.events import RunFinished
-from cline_cli.agent.messages import JsonObject, UserMessage, user_text
+from cline_cli.agent.events import LeftoverProcess, RunFinished
+from cline_cli.agent.messages import JsonObject, Usage
 from cline_cli.agent.tool import Tool
-from cline_cli.commands._deadline import Deadline
+from cline_cli.commands._asked import Asked
+from cline_cli.commands._keeping import Keeping
+from cline_cli.commands._prompt import Prompt, Wanted, read_prompt
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
-from cline_cli.errors import ClineError, InterruptedRunError, UsageError
+from cline_cli.errors import (
+    ClineError,
+    DeliveryError,
+    InternalError,
+    InterruptedRunError,
+    LateInputError,
+)
 from cline_cli.frontends import FrontEnd
 from cline_cli.frontends.choose import choose_front_end
-from cline_cli.frontends.manner import Manner
-from cline_cli.machine.input import is_partly_read, read_to_end
+from cline_cli.machine.input import has_arrived, input_arrives
 from cline_cli.machine.output import Output
-from cline_cli.machine.process import kill_all
+from cline_cli.machine.process import Leftover, end_leftovers, kill_all, list_leftovers
 from cline_cli.policy.decide import decide
+from cline_cli.session.store import Header, Session
 from cline_cli.text import one_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_S = 1.9
+"""Within which a run that was stopped has ended."""
 CLEAN_UP_S = 1.5
-"""How long a run that was stopped may take to end its children and connections."""
-WAITING_TOLD_S = 1.0
-LAST_WORDS_S = 0.4
-"""How long whoever reads may take to accept what is left to say after that."""
+"""Of that, for its children and connections."""
+LAST_WORDS_S = 1.0
+"""Of that, for whoever reads to take what is left to say; less where cleaning up took long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A run as it was asked for on the command line."""
-
-    options: composition.Options
-    prompt: str
-    """As it was typed; `-` alone stands for standard input, empty for none."""
-    workspace: Path
-    deadline: Deadline
-    manner: Manner
-
-
-def check_prompt(prompt: str, environment: Environment) -> None:
-    """See that there can be a prompt, before anything else is done.
-
-    Raises:
-        UsageError: none was typed, and nothing is piped in.
-    """
-    if not prompt and (environment.stdin is None or environment.is_stdin_terminal):
-        raise UsageError("no prompt was given", 'Give one: cline "Explain what a REST API is."')
-
-
-async def converse(asked: Asked, choice: composition.Chosen, environment: Environment, paths: Paths) -> int:
+async def converse(
+    asked: Asked, choice: composition.Chosen, session: Session | None, environment: Environment, paths: Paths
+) -> int:
     """Run one prompt to its end and return 0.
 
     Raises:
@@ -73,20 +63,27 @@ async def converse(asked: Asked, choice: composition.Chosen, environment: Enviro
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[ClineError] = loop.create_future()
     for number in SIGNALS:
-        loop.add_signal_handler(number, _stop, stop, InterruptedRunError(number, signal.Signals(number).name))
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
+            loop.add_signal_handler(number, _stop, stop, InterruptedRunError(number, signal.Signals(number).name))
     if asked.deadline.left_s is not None:
         loop.call_later(asked.deadline.left_s, _stop, stop, asked.deadline.reason)
-    front_end = choose_front_end(environment, asked.manner)
-    conversation = _Conversation(asked, choice, environment, paths, front_end)
-    work = loop.create_task(conversation.run())
-    both: set[asyncio.Future[ClineError] | asyncio.Future[ClineError | None]] = {work, stop}
-    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    header = Header(
+        session_id=choice.endpoint.session_id,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        cwd=str(asked.workspace),
+        provider=choice.endpoint.provider,
+        model=choice.model,
+        mode=asked.options.mode,
+    )
+    keeping = Keeping(session, paths.state / "sessions", header, is_wanted=asked.is_kept)
+    conversation = _Conversation(asked, choice, environment, paths, stop, keeping)
     try:
-        error = work.result() if work.done() else await conversation.stop(work, stop.result())
-    except OSError as failure:
-        if isinstance(failure, BrokenPipeError):
-            raise
-        raise ClineError(f"cannot write the output: {failure.strerror}") from failure
+        work = loop.create_task(conversation.run())
+        both: set[asyncio.Future[ClineError] | asyncio.Future[ClineError | None]] = {work, stop}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        error = await conversation.conclude(work) if work.done() else await conversation.stop(work, stop.result())
+    finally:
+        keeping.close()
     if error is not None:
         raise error
     return 0
@@ -109,75 +106,182 @@ class _Conversation:
     choice: composition.Chosen
     environment: Environment
     paths: Paths
-    front_end: FrontEnd
+    stop_request: asyncio.Future[ClineError]
+    keeping: Keeping
+    front_end: FrontEnd | None = None
+    """Made when it is known whether the run is kept."""
+    started_s: float = field(default_factory=time.monotonic)
     running: composition.Run | None = None
+    stdin: JsonObject = field(default_factory=dict)
+    ended: dict[int, LeftoverProcess] = field(default_factory=dict)
+    """What commands had left running, by its number."""
+    is_shown: bool = False
+    """RunFinished has been shown."""
 
     async def run(self) -> ClineError | None:
         """Read the prompt, run it, show what happens, and return why it did not complete."""
+        watch: asyncio.Task[None] | None = None
         try:
             prompt = await self._read_prompt()
-            self.running = composition.build(
-                self.choice, self.asked.options, self.asked.workspace, self._approve, self.environment, self.paths
+            self.stdin = prompt.stdin
+            setting = composition.Setting(self.asked.workspace, self.keeping.messages, prompt.read_roots)
+            self.running = running = composition.build(
+                self.choice, self.asked.options, setting, self._approve, self.environment, self.paths
             )
-            for notice in self.choice.notices:
+            if self.asked.is_dry:
+                await self._tell_dry_run(running, prompt)
+                return None
+            for notice in (*self.choice.notices, *self.keeping.begin()):
                 await self._tell(notice)
-            async with aclosing(self.running.agent.run(self.running.adapt(prompt))) as events:
-                async for event in events:
-                    await self.front_end.show(event)
-                    if isinstance(event, RunFinished):
-                        return event.error
-            raise AssertionError("a run ends with RunFinished")
+            if prompt.is_stdin_open and self.environment.stdin is not None:
+                watch = asyncio.create_task(self._watch_stdin(self.environment.stdin))
+            return await self._pump(running, prompt)
         finally:
+            if watch:
+                watch.cancel()
+            await self._end_leftovers()
             if self.running:
                 await self.running.close()
-            await self.front_end.close()
+            if self.front_end and self.is_shown:
+                await self.front_end.close()
+
+    async def conclude(self, work: asyncio.Task[ClineError | None]) -> ClineError | None:
+        """Return why the work, which is over, did not complete; whatever it was, it has been shown then.
+
+        Raises:
+            OSError: standard output cannot be written.
+        """
+        failure = work.exception()
+        if isinstance(failure, BrokenPipeError):
+            self._keep(self._finish(ClineError("whoever reads the answer has gone")))
+            raise failure
+        if isinstance(failure, OSError):
+            failure = ClineError(f"cannot write the output: {failure.strerror}")
+        if failure is None:
+            return work.result()
+        if not isinstance(failure, ClineError):
+            words = f"internal error: {type(failure).__name__}: {failure}"
+            internal = InternalError(words, "CLINE_DEBUG=1 shows where")
+            internal.__cause__ = failure
+            failure = internal
+        await self._show_end(failure, LAST_WORDS_S)
+        return failure
 
     async def stop(self, work: asyncio.Task[ClineError | None], reason: ClineError) -> ClineError:
-        """End the task within CLEAN_UP_S, and say what there is to say within LAST_WORDS_S."""
+        """End the task within CLEAN_UP_S, and say what there is to say within STOP_S."""
+        until_s = time.monotonic() + STOP_S
         work.cancel()
         await asyncio.wait({work}, timeout=CLEAN_UP_S)
         if work.done() and not work.cancelled():
             work.exception()  # looked at, so that asyncio does not report it; the reason of the stop is what counts
-        if self.running:
-            with suppress(TimeoutError, OSError, ClineError):
-                await asyncio.wait_for(self.front_end.show(self.running.agent.finish(reason)), LAST_WORDS_S)
-            await self.front_end.close()
+        await self._show_end(reason, min(LAST_WORDS_S, max(0, until_s - time.monotonic())))
         return reason
 
-    async def _read_prompt(self) -> UserMessage:
-        """Put together what was typed and what was piped in.
+    async def _pump(self, running: composition.Run, prompt: Prompt) -> ClineError | None:
+        """Pass on what the agent tells, to the session first."""
+        front_end = self._open_front_end()
+        async with aclosing(running.agent.run(running.adapt(prompt.message))) as events:
+            async for event in events:
+                if isinstance(event, RunFinished):
+                    finished = await self._complete(event, prompt)
+                    self._keep(finished)
+                    self.is_shown = True
+                    await front_end.show(finished)
+                    if finished.error:
+                        finished.error.is_shown = True
+                    return finished.error
+                if complaint := self.keeping.record(event, running.agent.messages):
+                    await self._tell(complaint)
+                await front_end.show(event)
+        raise AssertionError("a run ends with RunFinished")
 
-        Raises:
-            UsageError: there is neither, or standard input cannot be read.
-        """
-        reads_stdin = self.asked.prompt == "-"
-        typed = "" if reads_stdin else self.asked.prompt
-        descriptor = self.environment.stdin
-        is_piped = descriptor is not None and not self.environment.is_stdin_terminal
-        piped = ""
-        if descriptor is not None and typed and is_partly_read(descriptor):
-            await self._tell("standard input is a file that something else is reading: it is left alone")
-        elif descriptor is not None and (is_piped or reads_stdin):
-            piped = (await self._read_all(descriptor)).decode("utf-8", "replace")
-        text = compose(typed, piped)
-        if not text:
-            raise UsageError("no prompt was given, and standard input is empty", 'Give one: cline "Explain this."')
-        return user_text(text)
+    async def _complete(self, finished: RunFinished, prompt: Prompt) -> RunFinished:
+        """Do what is left to do at the end of a run, and add to its last event what came of it."""
+        await self._end_leftovers()
+        error = finished.error
+        if prompt.is_stdin_open and self.environment.stdin is not None and has_arrived(self.environment.stdin):
+            error = error or _late()
+        if self.asked.output and replace(finished, error=error).has_answer:
+            try:
+                await self.asked.output.deliver(f"{finished.text.rstrip(chr(10))}\n".encode("utf-8", "replace"))
+            except ClineError as failure:
+                error = DeliveryError(failure.message, failure.hint)
+        return self._finish(error, finished)
 
-    async def _read_all(self, descriptor: int) -> bytes:
-        """Read standard input to its end; after WAITING_TOLD_S without an end it is said what is waited for."""
-        reading = asyncio.ensure_future(read_to_end(descriptor))
-        try:
-            await asyncio.wait({reading}, timeout=WAITING_TOLD_S)
-            if not reading.done():
-                await self._tell("waiting for standard input to end; < /dev/null does without it")
-            return await reading
-        finally:
-            reading.cancel()
+    def _finish(self, error: ClineError | None, finished: RunFinished | None = None) -> RunFinished:
+        """Return the last event of the run as it stands."""
+        if finished is None and self.running:
+            finished = self.running.agent.finish(error)
+        if finished is None:
+            finished = RunFinished("", Usage(), 0, 0, time.monotonic() - self.started_s, error)
+        left = tuple(self.ended.values())
+        return replace(finished, error=error or finished.error, leftover_processes=left, stdin=self.stdin)
+
+    async def _show_end(self, error: ClineError, most_s: float) -> None:
+        """Show how the run ended, if that is not shown already and whoever reads takes it in time."""
+        if self.is_shown or self.asked.is_dry:
+            return
+        self.is_shown = True
+        finished = self._finish(error)
+        self._keep(finished)
+        front_end = self._open_front_end()
+        with suppress(TimeoutError, OSError, ClineError):
+            async with asyncio.timeout(most_s):
+                await front_end.show(finished)
+        await front_end.close()
+        error.is_shown = True
+
+    def _open_front_end(self) -> FrontEnd:
+        if self.front_end is None:
+            manner = self.asked.manner
+            facts = replace(manner.facts, is_session_kept=self.keeping.is_kept)
+            self.front_end = choose_front_end(self.environment, replace(manner, facts=facts))
+        return self.front_end
+
+    def _keep(self, finished: RunFinished) -> None:
+        if self.running:
+            self.keeping.record(finished, self.running.agent.messages)
+
+    async def _end_leftovers(self) -> None:
+        """End what commands left running, and remember what that was."""
+        before = list_leftovers()
+        if not before:
+            return
+        self.ended.update((one.pid, _to_event(one, is_ended=False)) for one in before)
+        await end_leftovers()
+        alive = {one.pid for one in list_leftovers()}
+        self.ended.update((one.pid, _to_event(one, is_ended=one.pid not in alive)) for one in before)
+
+    async def _read_prompt(self) -> Prompt:
+        asked = self.asked
+        wanted = Wanted(
+            typed=asked.prompt,
+            files=asked.files,
+            mode=asked.stdin_mode,
+            requires_stdin=asked.requires_stdin,
+            has_tools=asked.options.has_tools,
+            takes_images=self.choice.takes_images,
+            max_bytes=asked.max_stdin_bytes,
+            workspace=asked.workspace,
+            open_spool=self.keeping.open_spool,
+        )
+        return await read_prompt(wanted, self.environment, self._tell)
+
+    async def _watch_stdin(self, descriptor: int) -> None:
+        """End the run when input comes that it has gone on without."""
+        await input_arrives(descriptor)
+        _stop(self.stop_request, _late())
+
+    async def _tell_dry_run(self, running: composition.Run, prompt: Prompt) -> None:
+        from cline_cli.commands._dry_run import describe  # lazy: few runs are dry
+
+        text = describe(self.asked, self.choice, running, prompt, is_interactive=self.environment.is_interactive)
+        await Output(self.environment.stdout).write_text(text)
 
     async def _tell(self, notice: str) -> None:
         if not self.asked.manner.is_quiet:
-            await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
+            with suppress(OSError):  # a stderr that is closed or gone is no reason to end a run
+                await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
 
     async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         options = self.asked.options
@@ -188,14 +292,13 @@ class _Conversation:
             is_interactive=self.environment.is_interactive,
         )
         if verdict.kind == "ask":
-            return await self.front_end.ask(tool, arguments)
+            return await self._open_front_end().ask(tool, arguments)
         return Allow(arguments) if verdict.kind == "allow" else Deny(verdict.reason)
 
 
-def compose(typed: str, piped: str) -> str:
-    """Return the message made of a prompt and of what was piped in: the prompt, a blank line, the input."""
-    typed = typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    piped = piped.rstrip("\r\n")
-    if not piped.strip():
-        return typed
-    return f"{typed}\n\n{piped}" if typed else piped
+def _late() -> LateInputError:
+    return LateInputError("input arrived too late: the run had gone on without it", "--stdin wait waits for it")
+
+
+def _to_event(leftover: Leftover, *, is_ended: bool) -> LeftoverProcess:
+    return LeftoverProcess(leftover.pid, leftover.command, is_ended)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import select
 from pathlib import Path
 
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
 from cline_cli.text import one_line
+
+WAIT_MS = 500
 
 
 def move(environment: Environment, cwd: str | None) -> Environment:
@@ -41,6 +45,17 @@ def tell(environment: Environment, notice: str) -> None:
         OSError: as for `say`.
     """
     _write(environment.stderr, f"cline: {one_line(notice)}\n")
+
+
+def write_in_time(descriptor: int | None, data: bytes) -> None:
+    """Write as much as its reader takes without ever letting us wait for WAIT_MS; no failure is told."""
+    if descriptor is None:
+        return
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    with contextlib.suppress(OSError):
+        while data and poll.poll(WAIT_MS):
+            data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
 def _write(descriptor: int | None, text: str) -> None:

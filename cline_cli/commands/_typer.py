@@ -1,13 +1,20 @@
-"""Runs a verb's Typer app, and turns Typer's complaints into ours."""
+"""Runs a verb's Typer app, and turns Typer's complaints into ours; makes Typer's parameters of a table of options."""
 
 from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
 import typer
 from typer.main import get_command
 
 from cline_cli.argv import Call
+from cline_cli.commands.options import Option
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def invoke(app: typer.Typer, call: Call, environment: Environment) -> int:
@@ -28,3 +35,40 @@ def invoke(app: typer.Typer, call: Call, environment: Environment) -> int:
     except typer.TyperException as error:
         raise UsageError(error.format_message(), f"{name} --help") from None
     return code if isinstance(code, int) else 0
+
+
+def takes(options: Sequence[Option]) -> Callable[[_Function], _Function]:
+    """Give a function that ends with `**given` the parameters of a table, for Typer to read.
+
+    Each arrives under its option's `name`: a flag as a bool, a value as text or None, several as a list or None.
+    """
+
+    def give(function: _Function) -> _Function:
+        own = inspect.signature(function, eval_str=True)
+        fixed = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        made = [_to_parameter(option) for option in options]
+        signature = own.replace(parameters=[*fixed, *made], return_annotation=inspect.Signature.empty)
+        function.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for first
+        function.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
+        return function
+
+    return give
+
+
+def _to_parameter(option: Option) -> inspect.Parameter:
+    short = [name for name in option.names if not name.startswith("--")][:1]
+    declared = typer.Option(
+        option.names[0],
+        *short,
+        metavar=option.metavar or None,
+        help=option.help,
+        hidden=not option.is_common,
+        show_default=False,
+    )
+    kind: object = {"nothing": bool, "values": list[str] | None}.get(option.takes, str | None)
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if option.takes == "nothing" else None,
+        annotation=Annotated[kind, declared],
+    )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import TypeVar, get_args
 
 from cline_cli.agent.provider import Effort
 from cline_cli.errors import UsageError
-from cline_cli.policy.decide import Mode
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 LEVELS: tuple[Effort, ...] = get_args(Effort)
-MODES: tuple[Mode, ...] = get_args(Mode)
+_Word = TypeVar("_Word", bound=str)
 
 
 def read_timeout(text: str) -> float:
@@ -27,23 +26,42 @@ def read_timeout(text: str) -> float:
     return seconds
 
 
-def read_count(option: str, text: str) -> int:
-    """Return a whole number of at least 1.
+def read_count(name: str, text: str | None) -> int | None:
+    """Return a whole number of at least 1; None where none was given.
 
     Raises:
         UsageError: it is something else.
     """
-    if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) or int(text) < 1:
-        raise UsageError(f"{option} {text!r} is not a whole number of at least 1")
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,15}", text.strip(), re.ASCII) or int(text) < 1:
+        raise UsageError(f"{_option(name)} {text!r} is not a whole number of at least 1")
     return int(text)
 
 
-def read_effort(text: str) -> Effort | int:
-    """Return a level of thinking, or a budget in tokens.
+def read_amount(name: str, text: str | None) -> float | None:
+    """Return an amount of US dollars, from `0.50`, `$2`; None where none was given.
+
+    Raises:
+        UsageError: it is something else, or not more than nothing.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"\$?(\d{0,9}(?:\.\d{1,9})?)", text.strip(), re.ASCII)
+    amount = float(match[1]) if match and match[1] else 0.0
+    if not amount:
+        raise UsageError(f"{_option(name)} {text!r} is no amount", "Give US dollars: 0.50")
+    return amount
+
+
+def read_effort(text: str | None) -> Effort | int | None:
+    """Return a level of thinking, or a budget in tokens; None where none was given.
 
     Raises:
         UsageError: it is neither.
     """
+    if text is None:
+        return None
     for level in LEVELS:
         if text == level:
             return level
@@ -52,24 +70,28 @@ def read_effort(text: str) -> Effort | int:
     raise UsageError(f"--thinking {text!r} is no level", f"Give one of {', '.join(LEVELS)}, or a number of tokens")
 
 
-def read_mode(text: str) -> Mode:
-    """Return what a run may do.
+def read_word(name: str, text: str, words: tuple[_Word, ...]) -> _Word:
+    """Return that one of the words.
 
     Raises:
-        UsageError: it is not a mode.
+        UsageError: it is none of them.
     """
-    for mode in MODES:
-        if text == mode:
-            return mode
-    raise UsageError(f"--mode {text!r} is not a mode", f"Give one of {', '.join(MODES)}")
+    for word in words:
+        if text == word:
+            return word
+    raise UsageError(f"{_option(name)} {text!r} is not one", f"Give {', '.join(words[:-1])} or {words[-1]}")
 
 
-def read_bool(option: str, text: str) -> bool:
+def read_bool(name: str, text: str) -> bool:
     """Return what `true` or `false` says.
 
     Raises:
         UsageError: it says neither.
     """
     if text not in {"true", "false"}:
-        raise UsageError(f"{option} {text!r} is neither true nor false")
+        raise UsageError(f"{_option(name)} {text!r} is neither true nor false")
     return text == "true"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cline_cli.agent.limits import Limits
-from cline_cli.app import Options, choose
+from cline_cli.agent.messages import JsonObject
+from cline_cli.app import Chosen, Options, choose, new_session_id
 from cline_cli.commands import VERBS
+from cline_cli.commands._asked import Asked, check_prompt
 from cline_cli.commands._async import run_to_end
-from cline_cli.commands._conversation import Asked, check_prompt, converse
+from cline_cli.commands._conversation import converse
 from cline_cli.commands._deadline import Deadline
+from cline_cli.commands._given import Given, read_manner, read_mode, read_stdin_mode
+from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._streams import move
-from cline_cli.commands._values import read_bool, read_count, read_effort, read_mode, read_timeout
+from cline_cli.commands._typer import takes
+from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
+from cline_cli.commands.options import BUILT
 from cline_cli.config.credentials import read_key_line
 from cline_cli.config.paths import find_paths
 from cline_cli.config.settings import Settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
-from cline_cli.frontends.manner import Manner, RunFacts
-from cline_cli.policy.decide import Mode
+from cline_cli.frontends.manner import RunFacts
+
+if TYPE_CHECKING:  # lazy: as below
+    from cline_cli.machine.output_file import OutputFile
 
 YOLO_MAX_TURNS = 200
 
@@ -34,121 +42,122 @@ EPILOG = "\n".join(
 
 
 @app.command(epilog=EPILOG)
-def run(  # noqa: PLR0913  # one parameter an option: this is the table that Typer reads
+@takes(BUILT)
+def run(
     context: typer.Context,
     prompt: Annotated[list[str] | None, typer.Argument(help="What to ask or to do; - reads it from stdin.")] = None,
-    *,
-    yolo: Annotated[bool, typer.Option("--yolo", "-y", help="Run commands and edits without asking.")] = False,
-    plan: Annotated[bool, typer.Option("--plan", "-p", help="Change nothing; answer with a plan.")] = False,
-    no_tools: Annotated[bool, typer.Option("--no-tools", "-n", help="Be a filter: no tools, no context.")] = False,
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model for this run.")] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", "-P", metavar="NAME", help="Who serves it, for this run.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", "-k", metavar="KEY", help="A key for this run; - reads it from stdin.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="Your own system prompt.")
-    ] = None,
-    cwd: Annotated[str | None, typer.Option("--cwd", "-c", metavar="DIR", help="The folder to work in.")] = None,
-    timeout: Annotated[
-        str | None, typer.Option("--timeout", "-t", metavar="TIME", help="End the run after: 90, 90s, 10m.")
-    ] = None,
-    thinking: Annotated[
-        str | None,
-        typer.Option("--thinking", metavar="LEVEL", help="none, low, medium, high, xhigh, or a number of tokens."),
-    ] = None,
-    max_turns: Annotated[
-        str | None, typer.Option("--max-turns", metavar="N", help="End after this many model requests.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which model, and how long it took.")] = False,
-    act: Annotated[bool, typer.Option("--act", "-a", hidden=True, help="The default mode.")] = False,
-    mode: Annotated[str | None, typer.Option("--mode", metavar="MODE", hidden=True, help="act or plan.")] = None,
-    auto_approve: Annotated[
-        str | None,
-        typer.Option(
-            "--auto-approve", metavar="BOOL", hidden=True, help="true or false: as -y, without its turn limit."
-        ),
-    ] = None,
-    retries: Annotated[
-        str | None,
-        typer.Option("--retries", metavar="N", hidden=True, help="End after so many failed turns in a row (6)."),
-    ] = None,
-    output_format: Annotated[
-        str | None,
-        typer.Option("--output-format", "-F", metavar="FORMAT", hidden=True, help="rich or plain, whatever stdout is."),
-    ] = None,
-    no_session: Annotated[  # noqa: ARG001  # nothing is kept yet, so nothing is left to do
-        bool, typer.Option("--no-session", hidden=True, help="Keep nothing of the run.")
-    ] = False,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="DIR", hidden=True, help="Folder of the settings.")
-    ] = None,
-    data_dir: Annotated[
-        str | None, typer.Option("--data-dir", metavar="DIR", hidden=True, help="Folder of the state.")
-    ] = None,
+    **given: bool | str | list[str] | None,
 ) -> int:
     """Ask a model, or let it work: cline "Explain what a REST API is."
 
     What is piped in goes along: git diff | cline "Review this."
     """
-    environment = context.ensure_object(Environment)
+    return start(" ".join(prompt or ()).strip(), Given(given), context.ensure_object(Environment))
+
+
+def start(words: str, given: Given, environment: Environment) -> int:
+    """Run one prompt as it was asked for, and return 0.
+
+    Raises:
+        ClineError: why it did not complete.
+        OSError: standard output cannot be written.
+    """
+    timeout = given.text("timeout")
     deadline = Deadline(read_timeout(timeout) if timeout is not None else None)
-    paths = find_paths(environment, config=config, data_dir=data_dir)
-    settings = load_settings(paths.settings_file)
-    turns = read_count("--max-turns", max_turns) if max_turns is not None else YOLO_MAX_TURNS if yolo else None
-    mistakes = read_count("--retries", retries) if retries is not None else 6
-    options = Options(
-        provider=provider,
-        model=model,
-        system=system,
-        mode=_choose_mode(plan=plan, act=act, mode=mode),
-        auto_approve=_is_auto_approved(yolo, auto_approve, settings),
-        has_tools=not no_tools,
-        limits=Limits(turns, mistakes),
-        effort=read_effort(thinking) if thinking is not None else None,
-    )
-    workspace = _find_workspace(environment, cwd)
-    manner = Manner(_read_output_format(output_format), is_quiet=quiet, is_verbose=verbose)
-    words = " ".join(prompt or ()).strip()
-    check_prompt(words, environment)
+    paths = find_paths(environment, config=given.text("config"), data_dir=given.text("data_dir"))
+    settings = Settings() if given.flag("bare") else load_settings(paths.settings_file)
+    asked = _read(words, given, settings, environment, deadline)
+    key = given.text("key")
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
     with deadline.enforced():
+        session = open_session(given, paths, asked.workspace)
+        options = keep_on(asked.options, session, environment.variables) if session else asked.options
         secret = read_key_line(environment.stdin) if key == "-" else key
-        choice = choose(options, secret, settings, environment, paths)
-    asked = Asked(
-        options, words, workspace, deadline, replace(manner, facts=RunFacts(provider=choice.endpoint.provider))
+        session_id = session.id if session else new_session_id()
+        choice = choose(options, secret, settings, environment, paths, session_id)
+    asked = replace(asked, options=options, manner=replace(asked.manner, facts=_facts(asked, given, choice)))
+    return run_to_end(converse(asked, choice, session, environment, paths))
+
+
+def _read(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
+    """Raises UsageError."""
+    check_prompt(words, environment)
+    workspace = _find_workspace(environment, given.text("cwd"))
+    has_tools = not given.flag("no_tools")
+    schema = _read_schema(given.text("schema"), workspace)
+    options = Options(
+        provider=given.text("provider"),
+        model=given.text("model"),
+        system=given.text("system"),
+        mode=read_mode(given),
+        auto_approve=_is_auto_approved(given, settings),
+        has_tools=has_tools,
+        limits=_read_limits(given),
+        effort=read_effort(given.text("thinking")),
+        schema=schema,
     )
-    return run_to_end(converse(asked, choice, environment, paths))
+    return Asked(
+        options=options,
+        prompt=words,
+        files=given.texts("file"),
+        stdin_mode=read_stdin_mode(given),
+        requires_stdin=given.flag("require_stdin"),
+        max_stdin_bytes=settings.max_stdin_bytes,
+        workspace=workspace,
+        deadline=deadline,
+        manner=read_manner(given, has_schema=schema is not None),
+        output=_check_output(given.text("output"), workspace, environment),
+        is_kept=has_tools and not given.flag("no_session") and not given.flag("dry_run"),
+        is_dry=given.flag("dry_run"),
+    )
 
 
-def _choose_mode(*, plan: bool, act: bool, mode: str | None) -> Mode:
-    asked = {"plan"} if plan else set()
-    asked |= {"act"} if act else set()
-    asked |= {read_mode(mode)} if mode is not None else set()
-    if len(asked) > 1:
-        raise UsageError("a run is either --plan or --act")
-    return "plan" if asked == {"plan"} else "act"
+def _read_schema(text: str | None, workspace: Path) -> JsonObject | None:
+    if text is None:
+        return None
+    from cline_cli.schema import read_schema  # lazy: 60 ms, and few runs have a schema
+
+    return read_schema(text, workspace)
 
 
-def _is_auto_approved(yolo: bool, auto_approve: str | None, settings: Settings) -> bool:
+def _check_output(text: str | None, workspace: Path, environment: Environment) -> OutputFile | None:
+    if text is None:
+        return None
+    from cline_cli.machine.output_file import check_output  # lazy: few runs write one
+
+    return check_output(text, workspace, environment.variables)
+
+
+def _read_limits(given: Given) -> Limits:
+    turns = read_count("max_turns", given.text("max_turns"))
+    return Limits(
+        max_turns=YOLO_MAX_TURNS if turns is None and given.flag("yolo") else turns,
+        max_mistakes=read_count("retries", given.text("retries")) or Limits().max_mistakes,
+        max_total_tokens=read_count("max_total_tokens", given.text("max_total_tokens")),
+        max_cost_usd=read_amount("max_cost", given.text("max_cost")),
+    )
+
+
+def _facts(asked: Asked, given: Given, choice: Chosen) -> RunFacts:
+    return RunFacts(
+        session_id=choice.endpoint.session_id,
+        provider=choice.endpoint.provider,
+        model=choice.model,
+        mode=asked.options.mode,
+        thinking=given.text("thinking") or "",
+        cwd=str(asked.workspace),
+        has_schema=asked.options.schema is not None,
+    )
+
+
+def _is_auto_approved(given: Given, settings: Settings) -> bool:
+    auto_approve = given.text("auto_approve")
     if auto_approve is None:
-        return yolo or settings.auto_approve
-    approved = read_bool("--auto-approve", auto_approve)
-    if yolo and not approved:
+        return given.flag("yolo") or settings.auto_approve
+    approved = read_bool("auto_approve", auto_approve)
+    if given.flag("yolo") and not approved:
         raise UsageError("--yolo and --auto-approve=false contradict each other")
     return approved
-
-
-def _read_output_format(text: str | None) -> Literal["rich", "plain"] | None:
-    match text:
-        case None | "rich" | "plain":
-            return text
-        case "json":
-            raise UsageError("--output-format json is not supported yet")
-    raise UsageError(f"--output-format {text!r} is not one", "Give rich or plain")
 
 
 def _find_workspace(environment: Environment, cwd: str | None) -> Path:

@@ -8,6 +8,9 @@
     base_url = "https://..."            # only where it is not the provider's own
     key_store = "keyring"               # or "file": where the key was put, so that no run looks in vain
 
+    [stdin]
+    max_bytes = 200_000                 # more than that goes into a file, which the model is told of
+
     [credentials]
     store = "auto"                      # or "keyring": never a file; or "file": never the keyring
 
@@ -57,6 +60,7 @@ class Settings:
     auto_approve: bool = False
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     credentials_store: StoreChoice = "auto"
+    max_stdin_bytes: int = 200_000
 
     def of(self, provider: str) -> ProviderSettings:
         return self.providers.get(provider, ProviderSettings())
@@ -210,6 +214,7 @@ def _to_settings(table: Mapping[str, object], path: Path) -> Settings:
             raise SettingsError(f"{path}: {name} is not supported yet, and nothing runs without what it asks for")
     providers = reader.table(table, "providers")
     credentials = reader.table(table, "credentials")
+    stdin = reader.table(table, "stdin")
     return Settings(
         provider=reader.text(table, "provider"),
         auto_approve=reader.flag(table, "auto_approve"),
@@ -217,6 +222,7 @@ def _to_settings(table: Mapping[str, object], path: Path) -> Settings:
             name: _to_provider(reader, name, reader.table(providers, f"providers.{name}", name)) for name in providers
         },
         credentials_store=reader.one_of(credentials, "credentials.store", STORE_CHOICES) or "auto",
+        max_stdin_bytes=reader.whole_number(stdin, "stdin.max_bytes", 200_000),
     )
 
 
@@ -255,6 +261,14 @@ class _Reader(NamedTuple):
         value = table.get(name, False)
         if not isinstance(value, bool):
             raise self.fault(name, f"must be true or false, not {_kind(value)}")
+        return value
+
+    def whole_number(self, table: Mapping[str, object], name: str, default: int) -> int:
+        value = table.get(name.rpartition(".")[2], default)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.fault(name, f"must be a whole number, not {_kind(value)}")
+        if value < 1:
+            raise self.fault(name, f"must be at least 1, not {value}")
         return value
 
     def one_of(self, table: Mapping[str, object], name: str, legal: tuple[Word, ...]) -> Word | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cline_cli.agent.events import RunFinished, ToolFinished
 from cline_cli.agent.messages import Usage
-from cline_cli.errors import DeniedError, LimitReachedError
 from cline_cli.text import one_line
 
 OUTCOME_CELLS = 200
@@ -48,8 +47,7 @@ def describe_usage(usage: Usage) -> str:
 
 
 def is_answered(run: RunFinished) -> bool:
-    """Return whether the text is an answer to be shown: after most failures it is a fragment, or empty."""
-    return run.error is None or (bool(run.text) and isinstance(run.error, DeniedError | LimitReachedError))
+    return run.has_answer
 
 
 def is_command(summary: str) -> bool:

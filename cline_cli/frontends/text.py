@@ -1,14 +1,15 @@
 """The front end of pipes, files and dumb terminals: the answer on stdout, a line for what happens on stderr.
 
 Stdout gets the answer and one newline, and no escape byte. While tools are offered a message may turn out to be mere
-progress, so the text is held until the run has finished; where no tools are offered it streams.
+progress, so the text is held until the run has finished; where no tools are offered it streams, unless it is to be held
+there too. What was held is one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -17,6 +18,7 @@ from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
+    LeftoverProcess,
     MessageFinished,
     Notice,
     RunFinished,
@@ -45,7 +47,7 @@ NOTICE_CELLS = 300
 Question = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]
 
 
-async def _ask_on_terminal(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+async def ask_on_terminal(tool: Tool, arguments: JsonObject) -> Allow | Deny:
     from cline_cli.frontends._ask import ask  # lazy: only an interactive run asks
 
     return await ask(tool, arguments)
@@ -71,7 +73,7 @@ class TextFrontEnd:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        question: Question = _ask_on_terminal,
+        question: Question = ask_on_terminal,
     ) -> None:
         self._stdout = stdout
         self._stderr = stderr
@@ -80,7 +82,7 @@ class TextFrontEnd:
         self._question = question
         self._pace = Pace(clock)
         self._silence = _Silence(self._say, clock, sleep)
-        self._streams = manner.streams
+        self._streams = manner.streams and not manner.holds
         """Whether the text of the current message is written as it comes."""
         self._message = _Message()
         self._streamed: str | None = None
@@ -140,7 +142,7 @@ class TextFrontEnd:
                 if not self._manner.is_quiet:
                     self._silence.begin()
             case IterationStarted():
-                self._streams = self._manner.streams or not event.has_tools
+                self._streams = (self._manner.streams or not event.has_tools) and not self._manner.holds
                 self._pace.begin()
                 self._message = _Message()
             case ReplyDiscarded(cause):
@@ -198,8 +200,12 @@ class TextFrontEnd:
             await self._end_line()
         elif run.text != self._streamed and is_answered(run):
             await self._stdout.write_text(sanitize(run.text).rstrip("\n") + "\n")
+        for line in _describe_leftovers(run.leftover_processes):
+            await self._say(line)
         if run.tool_calls:
             await self._say(f"{'stopped' if run.error else 'done'}: {describe_run(run)}")
+            if run.error and self._manner.facts.is_session_kept:
+                await self._say(f'resume: cline --id {self._manner.facts.session_id} "continue"')
 
     async def _say(self, line: str) -> None:
         """Write a line to stderr; a stderr that is closed or gone is no reason to end a run."""
@@ -207,6 +213,19 @@ class TextFrontEnd:
             start = "\n" if self._manner.is_watched and self._message.is_out else ""
             with suppress(OSError):
                 await self._stderr.write_text(f"{start}cline: {line}\n")
+
+
+def _describe_leftovers(processes: tuple[LeftoverProcess, ...]) -> Iterator[str]:
+    """Yield a line for the processes that were ended, and one for those that could not be."""
+    for verb, is_ended in (("ended", True), ("could not end", False)):
+        names = [
+            f"{one_line(process.command, SUMMARY_CELLS)} (pid {process.pid})"
+            for process in processes
+            if process.is_ended == is_ended
+        ]
+        if names:
+            count = "1 process" if len(names) == 1 else f"{len(names)} processes"
+            yield f"{verb} {count} that commands left running: {', '.join(names)}"
 
 
 class _Silence:

@@ -53,18 +53,30 @@ class Output:
             BrokenPipeError: the reader is gone.
             OSError: anything else that keeps the data from being written; EBADF where the descriptor is closed.
         """
-        descriptor = self._descriptor
-        if descriptor is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         async with self._lock:
             rest = memoryview(data)
             while rest:
-                if self._poll and not self._poll.poll(0):
-                    await _wait_until_writable(descriptor)
-                try:
-                    rest = rest[os.write(descriptor, rest[: self._most]) :]
-                except BlockingIOError:
-                    await _wait_until_writable(descriptor)
+                rest = rest[await self.write_some(rest) :]
+
+    async def write_some(self, data: memoryview) -> int:
+        """Wait until there is room, write as much as one call may, and return how many bytes that were.
+
+        Cancelling ends the wait, and then nothing was written: whoever has to know what is out uses this, and keeps
+        other writers away in the meantime.
+
+        Raises:
+            OSError: as `write`.
+        """
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._poll and not self._poll.poll(0):
+            await _wait_until_writable(descriptor)
+        while True:
+            try:
+                return os.write(descriptor, data[: self._most])
+            except BlockingIOError:
+                await _wait_until_writable(descriptor)
 
     async def write_text(self, text: str) -> None:
         """Write text as UTF-8, whatever the locale says; a lone surrogate becomes a question mark.

@@ -35,6 +35,8 @@ PROVIDERS: Mapping[str, Row] = {
     "openai-compatible": Row(
         "openai_chat", "https://api.openai.com/v1", ("OPENAI_API_KEY",), aliases=("openai", "openai-native")
     ),
+    # The vendor's own format comes with a module of its own; this is the address where it speaks OpenAI's.
+    "anthropic": Row("openai_chat", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "claude-sonnet-4-6"),
     "local": Row("local", "", (), "qwen2.5-coder-1.5b", is_compact=True),
 }
 ALIASES: Mapping[str, str] = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}

@@ -26,6 +26,7 @@ from cline_cli.agent.messages import (
 from cline_cli.agent.provider import Effort, Request
 from cline_cli.agent.tool import ToolSpec
 from cline_cli.catalog.models import output_limit
+from cline_cli.providers._openai_schema import response_format
 
 GATEWAYS = frozenset({"cline", "openrouter"})
 """They speak OpenRouter's dialect: `reasoning`, `cache_control`."""
@@ -51,6 +52,7 @@ class RequestWriter:
     """Writes the requests of one provider; `provider` is its name."""
 
     def __init__(self, provider: str) -> None:
+        self._sends_schema = True
         self._is_gateway = provider in GATEWAYS
         self._wires: dict[int, _Wire] = {}
 
@@ -68,12 +70,18 @@ class RequestWriter:
             "stream_options": {"include_usage": True},
             **_limit_options(request),
             **_effort_options(request.effort, is_gateway=self._is_gateway),
+            **(response_format(request) if self._sends_schema else {}),
             **({"cache_control": {"type": "ephemeral"}} if is_cached else {}),
         }
         # joined once: a long history is megabytes, and each copy of them counts
         messages[0] = b'{"model":%b,"messages":[%b' % (_dump(request.model), messages[0])
         messages[-1] += b"]," + _dump(options)[1:]
         return b",".join(messages)
+
+    def write_without_schema(self, request: Request) -> bytes:
+        """Return the body for a server that refuses a schema. No later body has one either."""
+        self._sends_schema = False
+        return self.write(request)
 
     def _write_messages(self, messages: Sequence[Message]) -> Iterator[bytes]:
         """Yield every message, and after the results of a reply's calls one of the user's with the images in them."""

@@ -30,6 +30,7 @@ from cline_cli.providers import Endpoint
 from cline_cli.providers._openai_errors import MAX_ERROR_BYTES, Complaint, read_answer, read_error, to_error
 from cline_cli.providers._openai_reply import ReplyDelta, ReplyReader, ServerSaidError
 from cline_cli.providers._openai_request import GATEWAYS, RequestWriter
+from cline_cli.providers._openai_schema import is_about_schema
 
 DRAIN_S = 0.1
 """How long the end of a reply that is done is waited for, to keep its connection."""
@@ -50,6 +51,8 @@ class _TryFailedError(Exception):
         self.cause = cause or error.message
         """In few words, for whoever waits."""
         self.asked_s = asked_s
+        self.is_about_schema = False
+        """It was the response format that the server refused."""
 
 
 class OpenAIChat:
@@ -93,6 +96,11 @@ class OpenAIChat:
             else:
                 yield message
                 return
+            if failed.is_about_schema and (without := self._writer.write_without_schema(request)) != body:
+                body = without
+                if is_shown:
+                    yield ReplyDiscarded("the server takes no JSON schema")
+                continue
             failures += 1
             delay_s = choose_delay_s(failed.failure, failures, failed.asked_s, self._jitter())
             if delay_s is None:
@@ -143,7 +151,9 @@ class OpenAIChat:
     def _failed(self, complaint: Complaint, model: str, asked_s: float | None = None) -> _TryFailedError:
         what = "rate limit" if complaint.status == 429 else "server error"
         error = to_error(complaint, self._endpoint, model)
-        return _TryFailedError(complaint.status, error, f"{what} ({complaint.status})", asked_s)
+        failed = _TryFailedError(complaint.status, error, f"{what} ({complaint.status})", asked_s)
+        failed.is_about_schema = is_about_schema(complaint, error)
+        return failed
 
 
 def make_headers(endpoint: Endpoint) -> Mapping[str, str]:

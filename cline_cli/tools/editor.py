@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.machine.contents import UTF_8, BinaryError, Encoding, decode, encode
 from cline_cli.machine.files import write_confined
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._diff import compare, to_lines
 from cline_cli.tools._edit import EditError, insert_before, replace_once, replace_whole
 from cline_cli.tools._opened import open_file, resolve_to_write
 from cline_cli.tools._results import Item, ItemError, count, one_line, to_single_output
-from cline_cli.machine.contents import UTF_8, BinaryError, Encoding, decode, encode
 from cline_cli.tools._workplace import Workplace
 
 MAX_FILE_BYTES = 20_000_000

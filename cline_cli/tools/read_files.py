@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from cline_cli.agent.messages import ImagePart, JsonObject, JsonValue
 from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.machine.contents import LATIN_1, SNIFFED_BYTES, BinaryError, Encoding, detect_encoding, detect_image
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._opened import open_file, resolve_to_read
 from cline_cli.tools._results import MAX_RESULT_BYTES, Item, ItemError, count, one_line, to_output
-from cline_cli.machine.contents import LATIN_1, SNIFFED_BYTES, BinaryError, Encoding, detect_encoding, detect_image
 from cline_cli.tools._window import Window
 from cline_cli.tools._workplace import Workplace
 

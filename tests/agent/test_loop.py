@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from cline_cli.agent.answer import AnswerRefusedError
 from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.budget import Price
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
     MessageFinished,
+    Notice,
     RunFinished,
     RunStarted,
     ToolFinished,
@@ -24,6 +27,7 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject, ToolCall, Too
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta
 from cline_cli.agent.tool import Tool, ToolError
 from cline_cli.errors import (
+    AnswerError,
     ContentFilteredError,
     DeniedError,
     LimitReachedError,
@@ -351,3 +355,142 @@ def test_a_second_run_counts_from_nothing_and_keeps_the_history() -> None:
     finished = last(run(agent, "and?"))
     assert finished.iterations == 1
     assert len(agent.messages) == 4
+
+
+def limited(limits: Limits, *turns: AssistantMessage, text: str = "so far") -> tuple[Agent, RunFinished, list[Event]]:
+    agent = make_agent(*turns, reply(text), fakes=[FakeTool()], limits=limits)
+    events = run(agent)
+    return agent, last(events), events
+
+
+def test_the_tokens_of_a_run_are_limited() -> None:
+    turns = [reply("", call(call_id=str(number), arguments=json.dumps({"n": number}))) for number in range(2)]
+    agent, finished, events = limited(Limits(max_total_tokens=30), *turns)
+    assert isinstance(finished.error, LimitReachedError)
+    assert "30 tokens" in str(finished.error)
+    assert finished.text == "so far"
+    assert requests(agent) == [1, 1, 0]
+    assert [event.reason for event in events if isinstance(event, Notice)] == ["limit_reached"]
+
+
+def test_the_cost_of_a_run_is_limited_and_its_closing_request_paid_for() -> None:
+    price = Price(input_usd=1000, output_usd=1000)
+    turns = [reply("", call(call_id=str(number), arguments=json.dumps({"n": number}))) for number in range(2)]
+    agent, finished, _ = limited(Limits(max_cost_usd=1.57, price=price), *turns)
+    assert isinstance(finished.error, LimitReachedError)
+    assert "$1.57" in str(finished.error)
+    assert isinstance(agent.provider, FakeProvider)
+    allowed = [request.max_tokens for request in agent.provider.requests]
+    assert allowed[-1] is not None
+    assert all(tokens is not None and 256 <= tokens <= 1600 for tokens in allowed)
+    assert finished.usage.cost_usd == pytest.approx(len(allowed) * 0.015)
+    assert finished.usage.is_estimate
+
+
+def test_nothing_is_asked_when_the_money_is_not_even_enough_for_an_answer() -> None:
+    agent, finished, _ = limited(Limits(max_cost_usd=0.001, price=Price(1000, 1000)))
+    assert isinstance(finished.error, LimitReachedError)
+    assert requests(agent) == []
+
+
+def test_what_a_request_may_write_is_the_smaller_of_money_and_model() -> None:
+    agent, _, _ = limited(Limits(max_cost_usd=100, price=Price(1, 1)))
+    agent.max_tokens = 700
+    assert isinstance(agent.provider, FakeProvider)
+    agent.provider.turns = [[reply("hello")]]
+    run(agent)
+    assert agent.provider.requests[-1].max_tokens == 700
+
+
+def test_usage_is_told_for_every_reply_with_the_sum_so_far() -> None:
+    agent = make_agent(reply("", call()), reply("done"), fakes=[FakeTool()])
+    told = [(event.usage, event.total) for event in run(agent) if isinstance(event, UsageUpdated)]
+    assert told == [(Usage(10, 5), Usage(10, 5)), (Usage(10, 5), Usage(20, 10))]
+
+
+def test_a_cut_answer_is_asked_for_again_when_tools_are_offered() -> None:
+    agent = make_agent(reply("half an an", stop_reason="length"), reply("whole"), fakes=[FakeTool()])
+    events = run(agent)
+    assert last(events).text == "whole"
+    assert last(events).error is None
+    assert [event.reason for event in events if isinstance(event, Notice)] == ["reply_cut"]
+
+
+def test_a_run_fails_when_its_answer_is_cut_for_good() -> None:
+    agent = make_agent(*[reply("half", stop_reason="length")] * 3, fakes=[FakeTool()])
+    finished = last(run(agent))
+    assert isinstance(finished.error, ProviderError)
+    assert finished.error.exit_code == 1
+    assert "output limit" in str(finished.error)
+
+
+def test_a_cut_answer_is_final_when_it_has_been_printed_already() -> None:
+    agent = make_agent(reply("half", stop_reason="length"))
+    finished = last(run(agent))
+    assert isinstance(finished.error, ProviderError)
+    assert finished.text == "half"
+
+
+def only_digits(text: str) -> str:
+    if not text.strip().isdigit():
+        raise AnswerRefusedError("only digits")
+    return text.strip()
+
+
+def test_an_answer_is_taken_in_its_final_form() -> None:
+    agent = make_agent(reply(" 7 "))
+    agent.check = only_digits
+    assert last(run(agent)).text == "7"
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again_with_the_reason() -> None:
+    agent = make_agent(reply("seven"), reply("7"))
+    agent.check = only_digits
+    events = run(agent)
+    assert last(events).text == "7"
+    assert last(events).error is None
+    told = [message for message in agent.messages if isinstance(message, UserMessage)][-1]
+    assert "only digits" in str(told)
+    assert [event.reason for event in events if isinstance(event, Notice)] == ["answer_refused"]
+
+
+def test_a_run_fails_when_no_answer_fits() -> None:
+    agent = make_agent(*[reply("seven")] * 9, limits=Limits(max_mistakes=2))
+    agent.check = only_digits
+    finished = last(run(agent))
+    assert isinstance(finished.error, AnswerError)
+    assert finished.error.exit_code == 6
+    assert finished.text == ""
+    assert len(requests(agent)) == 3
+
+
+def test_an_answer_that_a_tool_hands_in_has_to_fit_as_well() -> None:
+    submit = FakeTool("submit", effect="answers", answer="seven")
+    agent = make_agent(reply("", call("submit", "1")), reply("7"), fakes=[submit])
+    agent.check = only_digits
+    assert last(run(agent)).text == "7"
+
+
+def test_a_closing_answer_that_does_not_fit_is_no_answer() -> None:
+    agent = make_agent(reply("", call()), reply("seven"), fakes=[FakeTool()], limits=Limits(max_turns=1))
+    agent.check = only_digits
+    finished = last(run(agent))
+    assert isinstance(finished.error, LimitReachedError)
+    assert finished.text == ""
+
+
+def test_the_schema_goes_with_every_request() -> None:
+    agent = make_agent(reply("", call()), reply("done"), fakes=[FakeTool()])
+    agent.schema = {"type": "object"}
+    run(agent)
+    assert isinstance(agent.provider, FakeProvider)
+    assert [request.schema for request in agent.provider.requests] == [{"type": "object"}] * 2
+
+
+def test_a_run_goes_on_from_the_messages_it_is_given() -> None:
+    agent = make_agent(reply("done"))
+    agent.messages = [user_text("before"), reply("then")]
+    run(agent, "now")
+    assert requests(agent) == [0]
+    assert isinstance(agent.provider, FakeProvider)
+    assert agent.provider.requests[0].messages == (user_text("before"), reply("then"), user_text("now"))

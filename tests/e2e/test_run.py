@@ -289,8 +289,20 @@ def test_an_unreachable_server_is_named(cline: RunCline) -> None:
         (["--retries=0", "x"], "--retries '0'"),
         (["--mode", "think", "x"], "--mode 'think'"),
         (["--auto-approve=maybe", "x"], "--auto-approve 'maybe'"),
-        (["-F", "json", "x"], "not supported yet"),
-        (["--json", "x"], "not supported yet"),
+        (["-F", "xml", "x"], "--output-format 'xml'"),
+        (["--sandbox", "require", "x"], "not supported yet"),
+        (["--allow", "echo *", "x"], "not supported yet"),
+        (["--max-cost", "free", "x"], "--max-cost 'free'"),
+        (["--max-cost", "1", "-m", "nobody/knows", "x"], "price of nobody/knows"),
+        (["-n", "--id", "S", "x"], "--no-tools"),
+        (["--id", "../S", "x"], "'../S'"),
+        (["--id", "S", "x"], "S"),
+        (["--continue", "x"], "no session"),
+        (["--schema", "nowhere.json", "x"], "nowhere.json"),
+        (["--schema", '{"type": 7}', "x"], "schema"),
+        (["--output", "nowhere/out.txt", "x"], "nowhere"),
+        (["-f", "nowhere.txt", "x"], "nowhere.txt"),
+        (["--require-stdin", "x"], "standard input"),
         (["-P", "clone", "x"], "cline"),
         (["-p", "-a", "x"], "--plan"),
         (["history"], "not supported yet"),
@@ -461,7 +473,18 @@ def test_nothing_is_written_where_the_command_was_run(
     _, ask = serve(text("ok"))
     ask("-y", "hi there")
     assert list(Path.cwd().iterdir()) == []
-    assert list(private_home.iterdir()) == []
+    kept = [file for file in private_home.rglob("*") if file.is_file()]
+    assert len(kept) == 1
+    assert kept[0].is_relative_to(private_home / ".local" / "state" / "cline" / "sessions")
+
+
+@pytest.mark.parametrize("argv", [["--no-session"], ["-n"], ["--dry-run"]])
+def test_nothing_is_written_at_all_when_nothing_is_to_be_kept(
+    serve: Callable[..., tuple[FakeServer, Ask]], private_home: Path, argv: list[str]
+) -> None:
+    _, ask = serve(text("ok"))
+    assert ask(*argv, "hi there").exit_code == 0
+    assert list(private_home.rglob("*")) == []
 
 
 def test_a_policy_in_the_environment_is_never_ignored(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
@@ -529,7 +552,7 @@ def test_it_is_said_what_is_waited_for_when_standard_input_does_not_end(
 ) -> None:
     server, _ = serve(text("ok"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "cline_cli", "hi there"],
+        [sys.executable, "-m", "cline_cli", "--stdin", "wait", "hi there"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -537,7 +560,7 @@ def test_it_is_said_what_is_waited_for_when_standard_input_does_not_end(
     )
     with process:
         assert process.stderr
-        assert b"waiting for standard input" in process.stderr.readline()
+        assert b"waiting for st" in process.stderr.readline()
         stdout, _ = process.communicate(b"late", timeout=30)
     assert stdout == b"ok\n"
     assert server.requests[0].messages[-1]["content"] == "hi there\n\nlate"

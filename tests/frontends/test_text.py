@@ -13,6 +13,7 @@ from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
+    LeftoverProcess,
     MessageFinished,
     RunFinished,
     RunStarted,
@@ -174,6 +175,53 @@ def test_only_the_answer_is_written_when_it_is_quiet(tmp_path: Path) -> None:
     manner = Manner(is_quiet=True, is_verbose=True)
     events = [*WITH_TOOLS, Waiting(2, "rate limit (429)"), finished("They pass now.", calls=2)]
     assert play(tmp_path, events, manner) == ("They pass now.\n", "")
+
+
+@pytest.mark.parametrize("manner", [Manner(holds=True), Manner(holds=True, streams=True, is_watched=True)])
+def test_nothing_is_printed_before_the_end_when_it_is_to_be_held(tmp_path: Path, manner: Manner) -> None:
+    events = [*WITH_TOOLS[:4], *streamed('{"a": 1}', has_tools=False)]
+    assert play(tmp_path, events, manner)[0] == ""
+    assert play(tmp_path, [*events, finished('{"a": 1}')], manner)[0] == '{"a": 1}\n'
+
+
+def test_a_void_reply_is_no_failure_when_it_was_held(tmp_path: Path) -> None:
+    events: list[Event] = [IterationStarted(1, has_tools=False), TextDelta("half"), ReplyDiscarded("cut")]
+    again = [*streamed("whole", has_tools=False)[1:], finished("whole")]
+    assert play(tmp_path, [*events, *again], Manner(holds=True))[0] == "whole\n"
+
+
+KEPT = RunFacts("20261125-ab", is_session_kept=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "run", "is_told"),
+    [
+        (KEPT, finished("", error=ProviderError("cut"), calls=1), True),
+        (KEPT, finished("", error=ProviderError("cut")), False),
+        (KEPT, finished("fine", calls=1), False),
+        (RunFacts("20261125-ab"), finished("", error=ProviderError("cut"), calls=1), False),
+    ],
+)
+def test_the_way_to_go_on_is_told_when_a_run_failed_that_did_work(
+    tmp_path: Path, facts: RunFacts, run: RunFinished, is_told: bool
+) -> None:
+    _, err = play(tmp_path, [run], Manner(facts=facts))
+    assert err.endswith('\ncline: resume: cline --id 20261125-ab "continue"\n') == is_told
+    assert ("resume" in err) == is_told
+    assert play(tmp_path, [run], Manner(facts=facts, is_quiet=True))[1] == ""
+
+
+def test_what_commands_left_running_is_told_when_it_was_ended(tmp_path: Path) -> None:
+    left = (
+        LeftoverProcess(71, "sleep 300", is_ended=True),
+        LeftoverProcess(72, "x\x1b[2J\n\u202eserver", is_ended=True),
+        LeftoverProcess(73, "stuck", is_ended=False),
+    )
+    run = RunFinished("ok", Usage(), 1, 1, 1, None, leftover_processes=left)
+    assert play(tmp_path, [run])[1].splitlines()[:-1] == [
+        "cline: ended 2 processes that commands left running: sleep 300 (pid 71), x <U+202E>server (pid 72)",
+        "cline: could not end 1 process that commands left running: stuck (pid 73)",
+    ]
 
 
 def test_progress_is_printed_too_when_everything_streams(tmp_path: Path) -> None:

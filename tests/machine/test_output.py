@@ -139,6 +139,33 @@ def test_writes_do_not_mix_when_they_are_concurrent(pipe: tuple[int, int]) -> No
     assert b"".join(received) == first + second
 
 
+def test_what_is_out_is_known_when_a_write_in_pieces_is_cancelled(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    taken: list[int] = []
+
+    async def write(output: Output) -> None:
+        while True:
+            taken.append(await output.write_some(memoryview(MUCH)[sum(taken) :]))
+
+    async def main() -> None:
+        output = Output(writer)
+        task = asyncio.create_task(write(output))
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        task.cancel()
+        await asyncio.wait({task})
+
+    asyncio.run(main())
+    assert len(taken) > 1, "in pieces"
+    os.set_blocking(reader, False)
+    assert os.read(reader, len(MUCH)) == MUCH[: sum(taken)]
+
+
+def test_a_file_takes_all_in_one_piece(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        assert asyncio.run(Output(file.fileno()).write_some(memoryview(MUCH))) == len(MUCH)
+
+
 def test_it_is_one_write_when_it_fits(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     asyncio.run(Output(writer).write_text("über\n"))
@@ -207,6 +234,8 @@ def test_an_error_is_raised_when_the_disk_is_full() -> None:
 def test_an_error_is_raised_when_the_descriptor_is_closed() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         asyncio.run(Output(None).write(b"x"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        asyncio.run(Output(None).write_some(memoryview(b"x")))
 
 
 def test_its_own_descriptor_is_closed_when_the_output_is_forgotten(terminal: tuple[int, int]) -> None:

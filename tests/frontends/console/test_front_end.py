@@ -239,7 +239,7 @@ def test_no_control_sequence_arrives_when_everything_is_hostile() -> None:
         *called(f"$ {evil}", evil, evil),
         finished(evil + "!", calls=1),
     ]
-    lines = play(events, Manner(is_verbose=True, provider=evil))
+    lines = play(events, Manner(is_verbose=True, facts=RunFacts(provider=evil)))
     assert "abcé" in lines
     assert "$ abcé" in lines
 

@@ -1,0 +1,60 @@
+"""`--dry-run`: what a run would be, told instead of begun."""
+
+from __future__ import annotations
+
+import json
+
+from cline_cli.agent.messages import JsonValue
+from cline_cli.app import Chosen, Run
+from cline_cli.commands._asked import Asked
+from cline_cli.commands._prompt import Prompt
+from cline_cli.text import one_line
+
+
+def describe(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, *, is_interactive: bool) -> str:
+    """Return a line for each fact; with --json one line of JSON."""
+    changes = "run" if asked.options.auto_approve else "are asked for" if is_interactive else "are denied"
+    if asked.options.mode == "plan":
+        changes = "are denied"
+    facts = {**_collect(asked, choice, running, prompt), "changes": changes}
+    if asked.manner.output_format in {"json", "say"}:
+        return f"{json.dumps({'type': 'dry_run', **facts})}\n"
+    width = max(map(len, facts)) + 2
+    return "".join(f"{name:<{width}}{one_line(_say(value))}\n" for name, value in facts.items())
+
+
+def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt) -> dict[str, JsonValue]:
+    endpoint, agent, options = choice.endpoint, running.agent, asked.options
+    request = agent.first_request(running.adapt(prompt.message))
+    tail = f" (...{endpoint.key[-4:]})" if len(endpoint.key) >= 12 else ""
+    limits = {
+        "turns": options.limits.max_turns,
+        "tokens": options.limits.max_total_tokens,
+        "usd": options.limits.max_cost_usd,
+        "seconds": asked.deadline.left_s and round(asked.deadline.left_s),
+    }
+    return {
+        "provider": endpoint.provider,
+        "url": endpoint.base_url or None,
+        "model": choice.model,
+        "key": f"{endpoint.key_source}{tail}" if endpoint.key else None,
+        "mode": options.mode,
+        "folder": str(asked.workspace),
+        "tools": [spec.name for spec in agent.offered],
+        "rules": [],
+        "session_messages": len(agent.messages),
+        "limits": {name: value for name, value in limits.items() if value is not None},
+        "stdin": prompt.stdin,
+        "request_bytes": agent.provider.measure(request),
+    }
+
+
+def _say(value: JsonValue) -> str:
+    if value is None or value in ([], {}):
+        return "none"
+    match value:
+        case dict():
+            return ", ".join(f"{name} {item}" for name, item in value.items())
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,81 @@
+"""What a run keeps: its session, or where there is none, a folder that goes with the run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cline_cli.agent.events import Event
+from cline_cli.agent.messages import Message
+from cline_cli.session.store import Header, Session, create
+
+
+class Keeping:
+    """The session of one run: made when there is something to keep in it, and never a reason for the run to fail."""
+
+    def __init__(self, session: Session | None, folder: Path, header: Header, *, is_wanted: bool) -> None:
+        """Take the session that is gone on with, or what is needed to make one, in that folder, if it is wanted."""
+        self._session = session
+        self._folder = folder
+        self._header = header
+        self._is_wanted = is_wanted
+        self._notices: list[str] = []
+        self._temporary: Path | None = None
+        self._has_told = False
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history that is gone on from."""
+        return self._session.messages if self._session else ()
+
+    @property
+    def is_kept(self) -> bool:
+        return self._session is not None and not self._session.failure
+
+    def begin(self) -> tuple[str, ...]:
+        """Make the session, if there is to be one, and return what the person should know of it."""
+        begun, here = self._session.header.cwd if self._session else "", self._header.cwd
+        if begun and begun != here:
+            self._notices.append(f"the session was begun in {begun}; it goes on in {here}")
+        self._open()
+        return tuple(self._notices)
+
+    def open_spool(self) -> Path:
+        """Return a folder for what is too large for a message.
+
+        Raises:
+            OSError: there is none to be had.
+        """
+        session = self._open()
+        if session:
+            return session.spool_folder()
+        if self._temporary is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="cline-"))
+        return self._temporary
+
+    def record(self, event: Event, messages: Sequence[Message]) -> str:
+        """Keep what is new; return why nothing more is kept, once, or nothing."""
+        if self._session is None:
+            return ""
+        self._session.record(event, messages)
+        if self._session.failure and not self._has_told:
+            self._has_told = True
+            return self._session.failure
+        return ""
+
+    def close(self) -> None:
+        if self._session:
+            self._session.close()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _open(self) -> Session | None:
+        if self._session is None and self._is_wanted:
+            try:
+                self._session = create(self._folder, self._header)
+            except OSError as error:
+                self._is_wanted = False
+                self._notices.append(f"nothing is saved of this run: cannot write {self._folder}: {error.strerror}")
+        return self._session

@@ -1,0 +1,153 @@
+"""The options of a run, as data: splitting, parsing, help, variables and tests come from here.
+
+An option has the original command's meaning wherever its names are the original's, in any of its three generations.
+"""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import Literal, NamedTuple
+
+Takes = Literal["nothing", "value", "values", "optional value"]
+"""`values` may be given again and again; an optional value is taken only where the next word looks like one."""
+State = Literal["built", "ignored", "silent", "refused"]
+"""`ignored` has no meaning here, which is said on stderr; `silent` is what a run does anyway; `refused` would change or
+protect something, and is not built yet."""
+
+
+class Option(NamedTuple):
+    names: tuple[str, ...]
+    """The first is its own long name; the others mean the same."""
+    help: str = ""
+    takes: Takes = "nothing"
+    metavar: str = ""
+    legal: str = ""
+    """A pattern: what the next word must be, whole, to be taken as an optional value."""
+    bare: str = ""
+    """What an optional value is when it is left out."""
+    is_common: bool = False
+    """Shown by --help; the others by --help-all."""
+    state: State = "built"
+    group: str = ""
+    """Options that overrule one another: a flag of a group makes the variables of the whole group void."""
+    own_variable: str | None = None
+    """The variable that stands for it, where it is not CLINE_<OPTION>; empty for none."""
+
+    @property
+    def name(self) -> str:
+        """Its name in code: "max_turns"; one that is a word of Python's has a line behind it: "continue_"."""
+        name = self.names[0].removeprefix("--").replace("-", "_")
+        return f"{name}_" if iskeyword(name) else name
+
+    @property
+    def variable(self) -> str:
+        return f"CLINE_{self.name.upper().rstrip('_')}" if self.own_variable is None else self.own_variable
+
+
+LEVELS = "none|low|medium|high|xhigh"
+
+
+def _row(  # noqa: PLR0913  # the columns of the table
+    names: str,
+    help: str = "",  # noqa: A002  # the field's name
+    metavar: str = "",
+    *,
+    is_common: bool = False,
+    group: str = "",
+    state: State = "built",
+    own_variable: str | None = None,
+) -> Option:
+    """Return a switch, or with a `metavar` an option that takes one value."""
+    takes: Takes = "value" if metavar else "nothing"
+    return Option(tuple(names.split()), help, takes, metavar, "", "", is_common, state, group, own_variable)
+
+
+OPTIONS: tuple[Option, ...] = (
+    _row("--yolo -y --no-interactive", "Run commands and edits without asking.", is_common=True, group="approval"),
+    _row("--plan -p", "Change nothing; answer with a plan.", is_common=True, group="mode"),
+    _row("--no-tools -n", "Be a filter: no tools, no context.", is_common=True),
+    _row("--model -m", "The model for this run.", "MODEL", is_common=True),
+    _row("--provider -P", "Who serves it, for this run.", "NAME", is_common=True),
+    Option(("--file", "-f", "--image"), "Send a file along; again for more.", "values", "FILE", is_common=True),
+    _row("--cwd -c -w --workspace", "The folder to work in.", "DIR", is_common=True),
+    _row("--timeout -t", "End the run after: 90, 90s, 10m.", "TIME", is_common=True),
+    _row("--id -T --taskId", "Go on with a session.", "ID", is_common=True, group="session"),
+    _row("--continue", "Go on with the newest session of this folder.", is_common=True, group="session"),
+    _row("--json", "Print events as JSON, a line each.", is_common=True, group="output"),
+    _row("--schema", "Answer as JSON: a schema, its file, or a, b int.", "SCHEMA", is_common=True),
+    _row("--output", "Write the answer to a file as well.", "FILE", is_common=True),
+    _row("--quiet -q", "Only errors on stderr.", is_common=True, group="loudness"),
+    _row("--verbose -v", "Say which model, and how long it took.", is_common=True, group="loudness"),
+    _row("--key -k", "A key for this run; - reads it from stdin.", "KEY", own_variable="CLINE_API_KEY"),
+    _row("--system -s", "Your own system prompt.", "TEXT"),
+    Option(
+        ("--thinking", "--reasoning-effort"),
+        f"{LEVELS.replace('|', ', ')}, or a number of tokens.",
+        "optional value",
+        "LEVEL",
+        rf"{LEVELS}|\d+",
+        "medium",
+    ),
+    _row("--act -a", "Work, the default, as against --plan.", group="mode"),
+    _row("--mode", "act or plan.", "MODE", group="mode"),
+    Option(
+        ("--auto-approve", "--autoapprove", "--auto-approve-all"),
+        "true or false: as -y, without its turn limit.",
+        "optional value",
+        "BOOL",
+        "true|false",
+        "true",
+        group="approval",
+    ),
+    _row("--max-turns", "End after this many model requests (200 with -y).", "N"),
+    _row("--max-total-tokens", "End when so many tokens went in and out.", "N"),
+    _row("--max-cost", "Never spend more than this.", "USD"),
+    Option(
+        ("--retries", "--max-consecutive-mistakes"),
+        "End after so many failed turns in a row, or answers that do not fit --schema (6).",
+        "optional value",
+        "N",
+        r"\d+",
+        "6",
+    ),
+    _row("--stdin", "auto, wait for its end, or ignore it.", "MODE", group="stdin"),
+    _row("--require-stdin", "End with an error when nothing is piped in.", group="stdin"),
+    _row("--stream", "Print all text as it comes, not the answer alone."),
+    _row("--output-format -F", "rich, plain, or json as older versions wrote it.", "FORMAT", group="output"),
+    _row("--no-session", "Keep nothing of the run."),
+    _row("--dry-run", "Tell what would be sent, and send nothing."),
+    _row("--bare", "Read no settings from disk."),
+    _row("--config", "Folder of the settings.", "DIR", own_variable="CLINE_DIR"),
+    _row("--data-dir", "Folder of the state.", "DIR", own_variable="CLINE_DATA_DIR"),
+    _row("--oneshot -o", state="silent"),
+    _row("--compaction", "", "MODE", state="ignored"),
+    *(_row(name, state="ignored") for name in ("--double-check-completion", "--auto-condense")),
+    *(_row(name, "", "VALUE", state="ignored") for name in ("--team-name", "--setting", "--address")),
+    *(
+        _row(names, state="refused")
+        for names in ("--acp", "--zen -z", "--tui -i", "--worktree", "--update", "--kanban", "--patch")
+    ),
+    *(
+        _row(name, "", "VALUE", state="refused")
+        for name in ("--hooks-dir", "--allow", "--deny", "--apply-if", "--sandbox")
+    ),
+)
+BY_NAME = {name: option for option in OPTIONS for name in option.names}
+BUILT = tuple(option for option in OPTIONS if option.state == "built")
+MAY_BE_EMPTY = frozenset({"--system"})
+SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
+"""Options of a run that every verb understands."""
+LOOKED_UP_LATER = frozenset({"--key", "--provider", "--model", "--config", "--data-dir"})
+"""Their variables are looked at where the settings are, which stand between them and the default."""
+PROTECTING = ("CLINE_COMMAND_PERMISSIONS", "CLINE_ALLOW", "CLINE_DENY")
+"""Variables that limit what a run may do, and are not built yet: a run that cannot keep to them must not start."""
+OTHER_VARIABLES: dict[str, str] = {
+    "CLINE_API_BASE_URL": "Another server for the Cline API: an origin, to which /api/v1 is appended",
+    "CLINE_MODELS_DIR": "Where the weights of local models lie",
+    "CLINE_DEBUG": "1 shows where an internal error came from",
+    "NO_COLOR": "Plain text on a terminal, without colours and without a live screen",
+    "CI": "There is nobody to ask",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "The way to the provider",
+    "SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS": "Certificates that are trusted",
+}
+"""What else is looked at, for people."""

@@ -1,0 +1,134 @@
+"""A session's folder and file: this user's own, locked, read line by line, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from cline_cli.session.records import parse_line
+
+MAX_RECORD_BYTES = 64 << 20
+FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+
+class Opened(NamedTuple):
+    """A session's folder and file, held open."""
+
+    path: Path
+    """Of the folder."""
+    folder: int
+    file: int
+
+    def close(self) -> None:
+        os.close(self.file)
+        os.close(self.folder)
+
+
+def read_lines(file: BufferedReader) -> Iterator[tuple[bytes, object]]:
+    """Yield each line and what it holds; a last one that is torn is passed over.
+
+    Raises:
+        ValueError: the next line is too long, or is not JSON and not the last.
+    """
+    while line := file.readline(MAX_RECORD_BYTES + 1):
+        if len(line) > MAX_RECORD_BYTES:
+            raise ValueError(f"it is longer than {MAX_RECORD_BYTES >> 20} MB")
+        if not line.endswith(b"\n"):
+            return
+        try:
+            value = parse_line(line)
+        except ValueError:
+            if file.peek(1):
+                raise ValueError("it is not valid JSON") from None
+            return
+        yield line, value
+
+
+def open_place(path: Path, flags: int) -> Opened:
+    """Open a session's folder, and its file as the flags say.
+
+    Raises:
+        OSError: either is missing, a symbolic link, something else than it should be, or another user's.
+    """
+    folder = open_own(path, FOLDER)
+    try:
+        return Opened(path, folder, open_own(file_in(path), flags | os.O_APPEND | os.O_NONBLOCK, folder))
+    except BaseException:
+        os.close(folder)
+        raise
+
+
+def open_own(path: Path, flags: int, folder: int | None = None) -> int:
+    """Open what is at a path, or of its name in an open folder."""
+    place = path if folder is None else path.name
+    try:
+        descriptor = os.open(place, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, f"{path} is a symbolic link") from None
+        raise
+    status = os.fstat(descriptor)
+    fault = f"{path} belongs to another user" if status.st_uid != os.geteuid() else ""
+    if not flags & os.O_DIRECTORY and not stat.S_ISREG(status.st_mode):
+        fault = f"{path} is not a regular file"
+    if fault:
+        os.close(descriptor)
+        raise OSError(errno.ELOOP, fault)
+    return descriptor
+
+
+def lock(file: int) -> None:
+    """Raises BlockingIOError where another process has it."""
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_whole(file: int, line: bytes) -> None:
+    """Write a line to the end of a file, or nothing of it if that can be helped.
+
+    Raises:
+        OSError: it is not there.
+    """
+    end = os.fstat(file).st_size
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(file, end)
+        raise
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for this user alone, and likewise those above it that are missing."""
+    if not folder.is_dir():
+        make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_names_durable(folder: int) -> None:
+    """Without it a power cut may leave a new session's bytes, and no name that leads to them."""
+    with suppress(OSError):  # some file systems cannot, and need not
+        os.fsync(folder)
+        sessions = os.open("..", FOLDER | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.fsync(sessions)
+        finally:
+            os.close(sessions)
+
+
+def discard(path: Path) -> None:
+    """Take away a session in which nothing was said, and what was put beside it."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def file_in(path: Path) -> Path:
+    return path / f"{path.name}.jsonl"
