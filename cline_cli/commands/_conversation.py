@@ -124,7 +124,8 @@ class _Conversation:
         try:
             prompt = await self._read_prompt()
             self.stdin = prompt.stdin
-            setting = composition.Setting(self.asked.workspace, self.keeping.messages, prompt.read_roots)
+            roots = (*prompt.read_roots, *self.keeping.read_roots)
+            setting = composition.Setting(self.asked.workspace, self.keeping.messages, roots)
             self.running = running = composition.build(
                 self.choice, self.asked.options, setting, self._approve, self.environment, self.paths
             )

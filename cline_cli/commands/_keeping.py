@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,11 @@ class Keeping:
     def messages(self) -> tuple[Message, ...]:
         """The history that is gone on from."""
         return self._session.messages if self._session else ()
+
+    @property
+    def read_roots(self) -> tuple[Path, ...]:
+        """What earlier runs of the session had put aside for the model to read."""
+        return (Path(os.path.realpath(self._folder)) / self._session.id / "spool",) if self._session else ()
 
     @property
     def is_kept(self) -> bool:

@@ -338,7 +338,7 @@ def _describe_result(run: RunFinished, manner: Manner, model: str) -> JsonObject
         "exitCode": error.exit_code if error else 0,
         **failure,
         "text": run.text,
-        **(_parse_document(run.text) if facts.has_schema and not error else {}),
+        **(_parse_document(run.text) if facts.has_schema and run.has_answer else {}),
         "iterations": run.iterations,
         "toolCalls": run.tool_calls,
         "usage": usage,

@@ -6,36 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Result, RunCline
-from tests.fake_server import FakeServer, Turn, calls, json_reply, slow, status, text
-
-KEY = "sk-test-canary-7d1f4b"
-Ask = Callable[..., Result]
-
-
-@pytest.fixture
-def serve(cline: RunCline) -> Iterator[Callable[..., tuple[FakeServer, Ask]]]:
-    """Return a function that starts a server with scripted turns and gives a `cline` that speaks to it."""
-    servers: list[FakeServer] = []
-
-    def start(*turns: Turn, repeat_last: bool = False) -> tuple[FakeServer, Ask]:
-        server = FakeServer(*turns, repeat_last=repeat_last)
-        server.__enter__()
-        servers.append(server)
-
-        def ask(*argv: str, **options: object) -> Result:
-            return cline(*argv, **{"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin, **options})
-
-        return server, ask
-
-    yield start
-    for server in servers:
-        server.__exit__(None, None, None)
+from tests.e2e.conftest import KEY, Serve
+from tests.fake_server import calls, json_reply, slow, status, text
 
 
 def one_line(result: Result) -> str:
@@ -46,14 +23,14 @@ def one_line(result: Result) -> str:
     return lines[0]
 
 
-def test_a_pipe_gets_exactly_the_answer_and_a_newline(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_pipe_gets_exactly_the_answer_and_a_newline(serve: Serve) -> None:
     server, ask = serve(text("Hello.\n\n"))
     result = ask("hi there")
     assert (result.exit_code, result.stdout, result.stderr) == (0, b"Hello.\n", "")
     assert len(server.requests) == 1
 
 
-def test_the_request_is_the_one_of_the_cline_api(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_the_request_is_the_one_of_the_cline_api(serve: Serve) -> None:
     server, ask = serve(text("Hello."))
     ask("hi there")
     (request,) = server.requests
@@ -74,13 +51,13 @@ def test_the_request_is_the_one_of_the_cline_api(serve: Callable[..., tuple[Fake
     assert request.messages[1]["content"] == "hi there"
 
 
-def test_no_control_sequence_of_a_model_reaches_stdout(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_no_control_sequence_of_a_model_reaches_stdout(serve: Serve) -> None:
     _, ask = serve(text("\x1b[31mred\x1b[0m \x1b]0;title\x07and \u009b2Jthis"))
     result = ask("-n", "hi there")
     assert result.text == "red and this\n"
 
 
-def test_an_answer_that_is_not_streamed_is_read_too(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_an_answer_that_is_not_streamed_is_read_too(serve: Serve) -> None:
     _, ask = serve(json_reply("Whole."))
     assert ask("hi there").text == "Whole.\n"
 
@@ -99,14 +76,14 @@ def test_an_answer_that_is_not_streamed_is_read_too(serve: Callable[..., tuple[F
     ],
 )
 def test_the_message_is_the_prompt_and_what_was_piped_in(
-    serve: Callable[..., tuple[FakeServer, Ask]], argv: list[str], stdin: bytes, content: str
+    serve: Serve, argv: list[str], stdin: bytes, content: str
 ) -> None:
     server, ask = serve(text("ok"))
     assert ask(*argv, stdin=stdin).exit_code == 0
     assert server.requests[0].messages[-1]["content"] == content
 
 
-def test_a_file_on_standard_input_is_read(serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path) -> None:
+def test_a_file_on_standard_input_is_read(serve: Serve, tmp_path: Path) -> None:
     server, ask = serve(text("ok"))
     source = tmp_path / "notes.txt"
     source.write_text("from a file\n")
@@ -115,7 +92,7 @@ def test_a_file_on_standard_input_is_read(serve: Callable[..., tuple[FakeServer,
     assert server.requests[0].messages[-1]["content"] == "Summarize.\n\nfrom a file"
 
 
-def test_a_filter_sends_no_tools_and_little_else(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_filter_sends_no_tools_and_little_else(serve: Serve) -> None:
     server, ask = serve(text("ok"))
     ask("-n", "hi there")
     (request,) = server.requests
@@ -124,20 +101,20 @@ def test_a_filter_sends_no_tools_and_little_else(serve: Callable[..., tuple[Fake
     assert len(json.dumps(request.body)) < 1000
 
 
-def test_the_first_request_stays_small(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_the_first_request_stays_small(serve: Serve) -> None:
     server, ask = serve(text("ok"))
     ask("-y", "hi there")
     assert len(json.dumps(server.requests[0].body)) < 7000
 
 
-def test_flags_go_before_the_environment(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_flags_go_before_the_environment(serve: Serve) -> None:
     server, ask = serve(text("ok"), repeat_last=True)
     ask("-m", "a/b", "hi there", CLINE_MODEL="c/d")
     ask("hi there", CLINE_MODEL="c/d")
     assert [request.body["model"] for request in server.requests] == ["a/b", "c/d"]
 
 
-def test_a_system_prompt_of_ones_own_replaces_ours(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_system_prompt_of_ones_own_replaces_ours(serve: Serve) -> None:
     server, ask = serve(text("ok"), repeat_last=True)
     ask("-n", "-s", "Be brief.", "hi there")
     ask("-s", "Be brief.", "hi there")
@@ -147,13 +124,13 @@ def test_a_system_prompt_of_ones_own_replaces_ours(serve: Callable[..., tuple[Fa
     assert str(Path.cwd()) in systems[1]
 
 
-def test_thinking_is_asked_for(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_thinking_is_asked_for(serve: Serve) -> None:
     server, ask = serve(text("ok"))
     ask("--thinking", "high", "hi there")
     assert server.requests[0].body["reasoning_effort"] == "high"
 
 
-def test_the_yolo_loop_runs_what_the_model_asks_for(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_the_yolo_loop_runs_what_the_model_asks_for(serve: Serve) -> None:
     server, ask = serve(
         calls(
             ("editor", {"path": "hello.txt", "new_text": "hello\n"}),
@@ -174,7 +151,7 @@ def test_the_yolo_loop_runs_what_the_model_asks_for(serve: Callable[..., tuple[F
     assert "cline: done: 2 calls" in result.stderr
 
 
-def test_a_text_reply_ends_the_yolo_loop_at_once(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_text_reply_ends_the_yolo_loop_at_once(serve: Serve) -> None:
     server, ask = serve(text("Nothing to do."))
     assert ask("-y", "do it now").text == "Nothing to do.\n"
     assert len(server.requests) == 1
@@ -187,15 +164,13 @@ def test_a_text_reply_ends_the_yolo_loop_at_once(serve: Callable[..., tuple[Fake
         ("submit_and_exit", {"summary": "The summary.", "verified": True}),
     ],
 )
-def test_an_answer_that_is_handed_in_ends_the_run(
-    serve: Callable[..., tuple[FakeServer, Ask]], name: str, arguments: dict[str, str]
-) -> None:
+def test_an_answer_that_is_handed_in_ends_the_run(serve: Serve, name: str, arguments: dict[str, str]) -> None:
     server, ask = serve(calls((name, arguments)))
     assert ask("-y", "do it now").text == "The summary.\n"
     assert len(server.requests) == 1
 
 
-def test_a_run_without_yolo_changes_nothing_and_says_so(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_run_without_yolo_changes_nothing_and_says_so(serve: Serve) -> None:
     server, ask = serve(
         calls(("run_commands", {"commands": ["touch made"]}), ("editor", {"path": "made", "new_text": "x"})),
         text("I could not."),
@@ -208,14 +183,14 @@ def test_a_run_without_yolo_changes_nothing_and_says_so(serve: Callable[..., tup
     assert "-y" in result.stderr.splitlines()[-1]
 
 
-def test_reading_needs_no_leave(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_reading_needs_no_leave(serve: Serve) -> None:
     Path("a.txt").write_text("canary line\n")
     server, ask = serve(calls(("read_files", {"files": [{"path": "a.txt"}]})), text("Read."))
     assert ask("read it please").exit_code == 0
     assert "canary line" in next(iter(server.requests[1].results.values()))
 
 
-def test_plan_mode_changes_nothing_even_with_yolo(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_plan_mode_changes_nothing_even_with_yolo(serve: Serve) -> None:
     server, ask = serve(calls(("run_commands", {"commands": ["touch made"]})), text("The plan."))
     result = ask("-p", "-y", "make it so")
     assert result.text == "The plan.\n"
@@ -223,14 +198,14 @@ def test_plan_mode_changes_nothing_even_with_yolo(serve: Callable[..., tuple[Fak
     assert not {"editor", "run_commands"} & set(server.requests[0].tools)
 
 
-def test_the_folder_can_be_chosen(serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path) -> None:
+def test_the_folder_can_be_chosen(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     _, ask = serve(calls(("run_commands", {"commands": ["touch here"]})), text("Done."))
     ask("-y", "-c", str(tmp_path / "elsewhere"), "make it so")
     assert (tmp_path / "elsewhere" / "here").exists()
 
 
-def test_the_turns_of_a_run_can_be_limited(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_the_turns_of_a_run_can_be_limited(serve: Serve) -> None:
     turns = [calls(("run_commands", {"commands": [f"echo {number}"]})) for number in range(2)]
     server, ask = serve(*turns, text("So far."))
     result = ask("-y", "--max-turns", "2", "do it now")
@@ -238,7 +213,7 @@ def test_the_turns_of_a_run_can_be_limited(serve: Callable[..., tuple[FakeServer
     assert server.requests[2].tools == ()
 
 
-def test_a_refused_key_is_told_in_one_line_without_the_key(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_refused_key_is_told_in_one_line_without_the_key(serve: Serve) -> None:
     server, ask = serve(status(401, {"error": {"message": f"Invalid key {KEY}", "code": 401}}))
     result = ask("hi there")
     assert result.exit_code == 3
@@ -250,7 +225,7 @@ def test_a_refused_key_is_told_in_one_line_without_the_key(serve: Callable[..., 
     assert len(server.requests) == 1
 
 
-def test_no_key_is_told_at_once_and_nothing_is_sent(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_no_key_is_told_at_once_and_nothing_is_sent(serve: Serve) -> None:
     server, ask = serve()
     result = ask("hi there", CLINE_API_KEY=None)
     assert result.exit_code == 3
@@ -260,7 +235,7 @@ def test_no_key_is_told_at_once_and_nothing_is_sent(serve: Callable[..., tuple[F
 
 @pytest.mark.parametrize(("code", "exit_code", "words"), [(402, 3, "credit"), (404, 2, "model"), (400, 1, "400")])
 def test_a_failure_that_another_try_would_not_mend_is_one_request(
-    serve: Callable[..., tuple[FakeServer, Ask]], code: int, exit_code: int, words: str
+    serve: Serve, code: int, exit_code: int, words: str
 ) -> None:
     server, ask = serve(status(code, {"error": {"message": "no credit left for this model", "code": code}}))
     result = ask("hi there")
@@ -308,9 +283,7 @@ def test_an_unreachable_server_is_named(cline: RunCline) -> None:
         (["history"], "not supported yet"),
     ],
 )
-def test_bad_input_is_one_clear_line_and_sends_nothing(
-    serve: Callable[..., tuple[FakeServer, Ask]], argv: list[str], words: str
-) -> None:
+def test_bad_input_is_one_clear_line_and_sends_nothing(serve: Serve, argv: list[str], words: str) -> None:
     server, ask = serve()
     result = ask(*argv)
     assert result.exit_code == 2
@@ -319,7 +292,7 @@ def test_bad_input_is_one_clear_line_and_sends_nothing(
     assert server.requests == []
 
 
-def test_a_standard_input_that_fails_is_told(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_standard_input_that_fails_is_told(serve: Serve) -> None:
     server, ask = serve()
     only_writable = os.open("written.txt", os.O_WRONLY | os.O_CREAT)
     try:
@@ -331,9 +304,7 @@ def test_a_standard_input_that_fails_is_told(serve: Callable[..., tuple[FakeServ
     assert server.requests == []
 
 
-def test_the_key_of_a_command_line_is_not_kept(
-    serve: Callable[..., tuple[FakeServer, Ask]], private_home: Path
-) -> None:
+def test_the_key_of_a_command_line_is_not_kept(serve: Serve, private_home: Path) -> None:
     server, ask = serve(text("ok"))
     ask("-k", "sk-another-canary-key", "hi there", CLINE_API_KEY=None)
     assert server.requests[0].headers["authorization"] == "Bearer sk-another-canary-key"
@@ -341,7 +312,7 @@ def test_the_key_of_a_command_line_is_not_kept(
     assert kept == []
 
 
-def test_a_key_can_be_piped_in_before_the_input(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_key_can_be_piped_in_before_the_input(serve: Serve) -> None:
     server, ask = serve(text("ok"))
     ask("-k", "-", "Summarize.", stdin=b"sk-piped-canary-key\nthe text\n", CLINE_API_KEY=None)
     (request,) = server.requests
@@ -349,7 +320,7 @@ def test_a_key_can_be_piped_in_before_the_input(serve: Callable[..., tuple[FakeS
     assert request.messages[-1]["content"] == "Summarize.\n\nthe text"
 
 
-def test_commands_do_not_see_the_keys(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_commands_do_not_see_the_keys(serve: Serve) -> None:
     server, ask = serve(calls(("run_commands", {"commands": ["env"]})), text("Done."))
     ask("-y", "look around", OPENROUTER_API_KEY="sk-or-canary-012345", HARMLESS="seen")
     (result,) = server.requests[1].results.values()
@@ -358,7 +329,7 @@ def test_commands_do_not_see_the_keys(serve: Callable[..., tuple[FakeServer, Ask
     assert "sk-or-canary" not in result
 
 
-def test_a_one_shot_stays_small(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_one_shot_stays_small(serve: Serve) -> None:
     server, _ = serve(text("hello"))
     environment = {**os.environ, "CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin}
     report = "import resource; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -373,7 +344,7 @@ def test_a_one_shot_stays_small(serve: Callable[..., tuple[FakeServer, Ask]]) ->
     assert int(done.stdout) * unit < 50 * 1024**2
 
 
-def test_slow_text_arrives_before_the_end_when_it_streams(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_slow_text_arrives_before_the_end_when_it_streams(serve: Serve) -> None:
     server, _ = serve(slow(["first ", "second"], 0.5))
     process = subprocess.Popen(
         [sys.executable, "-m", "cline_cli", "-n", "hi there"],
@@ -390,7 +361,7 @@ def test_slow_text_arrives_before_the_end_when_it_streams(serve: Callable[..., t
     assert first + rest == b"first second\n"
 
 
-def test_a_refused_key_says_that_another_one_is_saved(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_refused_key_says_that_another_one_is_saved(serve: Serve) -> None:
     _, ask = serve(status(401, {"error": {"message": "No.", "code": 401}}), text("ok"))
     assert ask("auth", "-p", "cline", "-k", "-", stdin=b"sk-the-saved-canary").exit_code == 0
     assert "another one is saved" in one_line(ask("hi there"))
@@ -407,9 +378,7 @@ def test_a_refused_key_says_that_another_one_is_saved(serve: Callable[..., tuple
         (">/dev/full", 1, "No space left"),
     ],
 )
-def test_closed_and_full_descriptors_do_no_harm(
-    serve: Callable[..., tuple[FakeServer, Ask]], redirection: str, exit_code: int, words: str
-) -> None:
+def test_closed_and_full_descriptors_do_no_harm(serve: Serve, redirection: str, exit_code: int, words: str) -> None:
     server, _ = serve(calls(("run_commands", {"commands": ["echo one"]})), text("Done."))
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$0" -m cline_cli -y "do it now" {redirection}', sys.executable],
@@ -428,16 +397,14 @@ def test_closed_and_full_descriptors_do_no_harm(
 
 
 @pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
-def test_a_run_works_without_a_home(serve: Callable[..., tuple[FakeServer, Ask]], home: str | None) -> None:
+def test_a_run_works_without_a_home(serve: Serve, home: str | None) -> None:
     _, ask = serve(text("Done."))
     result = ask("-y", "do it now", HOME=home)
     assert (result.exit_code, result.stdout) == (0, b"Done.\n")
 
 
 @pytest.mark.parametrize("variables", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}])
-def test_text_is_utf_8_whatever_the_locale(
-    serve: Callable[..., tuple[FakeServer, Ask]], variables: dict[str, str]
-) -> None:
+def test_text_is_utf_8_whatever_the_locale(serve: Serve, variables: dict[str, str]) -> None:
     server, ask = serve(text("caf\u00e9 \u2713"))
     result = ask("na\u00efve \u2713", **variables)
     assert result.text == "caf\u00e9 \u2713\n"
@@ -445,16 +412,14 @@ def test_text_is_utf_8_whatever_the_locale(
 
 
 def test_a_prompt_that_is_not_utf_8_is_sent_with_replacements(
-    serve: Callable[..., tuple[FakeServer, Ask]],
+    serve: Serve,
 ) -> None:
     server, ask = serve(text("ok"))
     assert ask("caf\udce9 here").exit_code == 0
     assert server.requests[0].messages[-1]["content"] == "caf\ufffd here"
 
 
-def test_a_broken_settings_file_is_named_and_left_alone(
-    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
-) -> None:
+def test_a_broken_settings_file_is_named_and_left_alone(serve: Serve, tmp_path: Path) -> None:
     server, ask = serve()
     (tmp_path / "config").mkdir()
     settings = tmp_path / "config" / "settings.toml"
@@ -467,9 +432,7 @@ def test_a_broken_settings_file_is_named_and_left_alone(
     assert "= = 3" in settings.read_text()
 
 
-def test_nothing_is_written_where_the_command_was_run(
-    serve: Callable[..., tuple[FakeServer, Ask]], private_home: Path
-) -> None:
+def test_nothing_is_written_where_the_command_was_run(serve: Serve, private_home: Path) -> None:
     _, ask = serve(text("ok"))
     ask("-y", "hi there")
     assert list(Path.cwd().iterdir()) == []
@@ -480,14 +443,14 @@ def test_nothing_is_written_where_the_command_was_run(
 
 @pytest.mark.parametrize("argv", [["--no-session"], ["-n"], ["--dry-run"]])
 def test_nothing_is_written_at_all_when_nothing_is_to_be_kept(
-    serve: Callable[..., tuple[FakeServer, Ask]], private_home: Path, argv: list[str]
+    serve: Serve, private_home: Path, argv: list[str]
 ) -> None:
     _, ask = serve(text("ok"))
     assert ask(*argv, "hi there").exit_code == 0
     assert list(private_home.rglob("*")) == []
 
 
-def test_a_policy_in_the_environment_is_never_ignored(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_policy_in_the_environment_is_never_ignored(serve: Serve) -> None:
     server, ask = serve()
     result = ask("-y", "do it now", CLINE_COMMAND_PERMISSIONS='{"deny": ["*"]}')
     assert result.exit_code == 2
@@ -496,7 +459,7 @@ def test_a_policy_in_the_environment_is_never_ignored(serve: Callable[..., tuple
 
 
 def test_an_option_in_the_environment_is_in_force_and_a_flag_wins(
-    serve: Callable[..., tuple[FakeServer, Ask]],
+    serve: Serve,
 ) -> None:
     turn = calls(("run_commands", {"commands": ["echo one"]}))
     _, ask = serve(turn, text("So far."), turn, text("Done."))
@@ -504,7 +467,7 @@ def test_an_option_in_the_environment_is_in_force_and_a_flag_wins(
     assert ask("-y", "--max-turns", "5", "do it now", CLINE_MAX_TURNS="1").exit_code == 0
 
 
-def test_a_yolo_run_ends_after_200_turns(serve: Callable[..., tuple[FakeServer, Ask]]) -> None:
+def test_a_yolo_run_ends_after_200_turns(serve: Serve) -> None:
     turns = [calls(("list_files", {"path": "."}), ("read_files", {"files": [f"{n}"]})) for n in range(200)]
     server, ask = serve(*turns, text("So far."))
     result = ask("-y", "do it now")
@@ -514,14 +477,14 @@ def test_a_yolo_run_ends_after_200_turns(serve: Callable[..., tuple[FakeServer, 
 
 
 def test_the_person_is_told_when_there_are_keys_for_several_providers(
-    serve: Callable[..., tuple[FakeServer, Ask]],
+    serve: Serve,
 ) -> None:
     _, ask = serve(text("ok"))
     assert "there are also keys for openrouter" in one_line(ask("hi there", OPENROUTER_API_KEY="sk-or-0123456789"))
 
 
 def test_no_other_key_is_taken_when_the_first_is_set_but_empty(
-    serve: Callable[..., tuple[FakeServer, Ask]],
+    serve: Serve,
 ) -> None:
     server, ask = serve()
     result = ask("hi there", CLINE_API_KEY="", OPENROUTER_API_KEY="sk-or-0123456789")
@@ -530,9 +493,7 @@ def test_no_other_key_is_taken_when_the_first_is_set_but_empty(
     assert server.requests == []
 
 
-def test_a_list_that_a_loop_around_us_reads_is_left_alone(
-    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
-) -> None:
+def test_a_list_that_a_loop_around_us_reads_is_left_alone(serve: Serve, tmp_path: Path) -> None:
     server, _ = serve(text("ok"), repeat_last=True)
     (tmp_path / "list").write_text("one\ntwo\nthree\n")
     script = f'while read word; do "$0" -m cline_cli "say $word"; done < {tmp_path}/list'
@@ -548,7 +509,7 @@ def test_a_list_that_a_loop_around_us_reads_is_left_alone(
 
 
 def test_it_is_said_what_is_waited_for_when_standard_input_does_not_end(
-    serve: Callable[..., tuple[FakeServer, Ask]],
+    serve: Serve,
 ) -> None:
     server, _ = serve(text("ok"))
     process = subprocess.Popen(
@@ -566,9 +527,7 @@ def test_it_is_said_what_is_waited_for_when_standard_input_does_not_end(
     assert server.requests[0].messages[-1]["content"] == "hi there\n\nlate"
 
 
-def test_the_environment_of_the_command_is_closed_to_what_it_runs(
-    serve: Callable[..., tuple[FakeServer, Ask]], tmp_path: Path
-) -> None:
+def test_the_environment_of_the_command_is_closed_to_what_it_runs(serve: Serve, tmp_path: Path) -> None:
     if os.getuid() == 0:
         pytest.skip("root may read everything")
     server, ask = serve(calls(("run_commands", {"commands": ["cat /proc/$PPID/environ"]})), text("Done."))

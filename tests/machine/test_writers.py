@@ -46,7 +46,7 @@ def children() -> Iterator[list[subprocess.Popen[bytes]]]:
     yield started
     for child in started:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 def sleeper(children: list[subprocess.Popen[bytes]], stdout: int, stdin: int = subprocess.DEVNULL) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cline_cli.errors import ClineError, UsageError
@@ -215,9 +215,13 @@ def test_what_is_not_in_the_encoding_is_replaced_and_counted(
     assert decode(data, encoding) == (text, replaced)
 
 
-@given(texts, st.integers(4, 300), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
-def test_the_two_ends_are_whole_characters_wherever_they_are_cut(text: str, shown: int, encoding: str) -> None:
+@given(texts, st.integers(0, 1000), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
+@example("ab𝄞cd", 2, "utf-16-le")
+@example("ab𝄞cd", 2, "utf-16-be")
+@example("ab𝄞cd", 1, "utf-8")
+def test_the_two_ends_are_whole_characters_wherever_they_are_cut(text: str, cut: int, encoding: str) -> None:
     data = text.encode(encoding)
+    shown = 4 + cut % len(data)
     head = to_head(data[:shown], encoding)
     tail = to_tail(data[-shown:], encoding, max(0, len(data) - shown))
     assert (head.replaced, tail.replaced) == (0, 0)
