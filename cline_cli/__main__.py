@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # lazy: --version is answered without any of this
     from cline_cli.errors import ClineError
 
 STDOUT, STDERR = 1, 2
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_WORDS_MS = 500
 """How long a reader of stderr may take to have room for a line."""
 SHORTEST_SECRET = 8
@@ -29,11 +30,14 @@ def run() -> None:
         from cline_cli import __version__  # lazy: scripts ask for it all the time, so nothing else is imported
 
         sys.exit(_write(STDOUT, f"{__version__}\n"))
+    # An exception in the middle of an import leaves half a package behind, with which nobody can tell of it any more.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     from cline_cli.environment import read_environment  # lazy: 15 ms that --version does not need
 
     environment = read_environment()
     _hold_standard_descriptors()
     code = main(argv, environment)
+    _ignore_signals()
     if "threading" in sys.modules and sys.modules["threading"].active_count() > 1:
         # A thread still asks a name server or a keyring that does not answer; nothing of ours waits for it any more.
         os._exit(code)
@@ -102,8 +106,15 @@ def _listen() -> None:
             signal.signal(number, end)
 
 
+def _ignore_signals() -> None:
+    """Let what has been decided stand: it is told once, in bounded time, and is what the process ends with."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _fail(error: ClineError, argv: Sequence[str], environment: Environment) -> int:
     """Tell why it failed wherever somebody listens, and return the exit code."""
+    _ignore_signals()
     from cline_cli.argv import asked_for_lines  # lazy: see run
 
     kind = None if error.is_shown else asked_for_lines(argv, environment.variables)
@@ -144,9 +155,11 @@ def _dispatch(call: Call, environment: Environment) -> int:
     verb = VERBS[call.verb]
     module = import_module(f"cline_cli.commands.{verb.module}")
     if not verb.has_app:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         return _write(STDOUT, module.answer(call.arguments))
     from cline_cli.commands._typer import invoke  # lazy: Typer takes 40 ms, and help and version do without
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     return invoke(module.app, call, environment)
 
 

@@ -29,7 +29,7 @@ from cline_cli.agent.messages import JsonObject, Message, TextPart, UserMessage
 from cline_cli.agent.prompt import Facts, compact_system_prompt, describe, system_prompt
 from cline_cli.agent.provider import Effort, Provider
 from cline_cli.catalog.models import facts, output_limit
-from cline_cli.config.credentials import Recipient, find_key, open_stores
+from cline_cli.config.credentials import FLAG_VARIABLE, Recipient, find_key, open_stores
 from cline_cli.config.paths import Paths
 from cline_cli.config.settings import Settings, choose_provider, find_base_url
 from cline_cli.environment import Environment
@@ -202,7 +202,7 @@ def _checker(schema: JsonObject | None) -> CheckAnswer | None:
 
 
 def _workplace(setting: Setting, options: Options, environment: Environment) -> Workplace:
-    keys = {variable for row in PROVIDERS.values() for variable in row.key_variables}
+    keys = {FLAG_VARIABLE, *(variable for row in PROVIDERS.values() for variable in row.key_variables)}
     confinement = Confinement(
         setting.workspace, environment.home, allows_outside=options.auto_approve, read_roots=setting.read_roots
     )

@@ -55,6 +55,8 @@ variable that asks for protection that this version does not have (`CLINE_COMMAN
 TOPICS = {"exit-codes": "Exit codes", "json": "JSON lines", "stdin": "Standard input"}
 """Topic of `cline help` -> section of docs/headless.md."""
 WIDTH = 80
+WIDEST_NAME = 24
+"""What is wider in a table's first column stands on a line of its own."""
 
 
 def render(app: typer.Typer, name: str, *, is_whole: bool = False) -> str:
@@ -110,9 +112,10 @@ def describe_tools() -> str:
 
 def describe_environment() -> str:
     """Return the page of environment variables."""
-    rows = [(option.variable, f"as `{option.names[0]}`: {option.help[0].lower()}{option.help[1:]}") for option in BUILT]
-    table = "\n".join(f"| `{name}` | {text.rstrip('.')} |" for name, text in (*rows, *OTHER_VARIABLES.items()))
-    return f"# Environment variables\n\n{ENVIRONMENT}\n| variable | meaning |\n|---|---|\n{table}\n"
+    rows = [(option.variable, f"`{option.names[0]}`", option.help) for option in BUILT]
+    others = [(names, "", text) for names, text in OTHER_VARIABLES.items()]
+    table = "\n".join(f"| `{name}` | {option} | {text.rstrip('.')} |" for name, option, text in (*rows, *others))
+    return f"# Environment variables\n\n{ENVIRONMENT}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
 
 
 def section(page: Path, title: str) -> str:
@@ -123,7 +126,8 @@ def section(page: Path, title: str) -> str:
 
 def to_plain(title: str, markdown: str) -> str:
     """Return Markdown of our own pages as text: paragraphs filled, tables as columns, code as it stands."""
-    blocks = re.findall(r"```.*?```|.+?(?=\n\n|\Z|\n```)", markdown, re.DOTALL)
+    parts = re.split(r"^(```.*?^```)$", markdown, flags=re.DOTALL | re.MULTILINE)
+    blocks = [block for part in parts for block in ([part] if part.startswith("```") else part.split("\n\n"))]
     texts = [_block_to_plain(block.strip("\n")) for block in blocks if block.strip()]
     return f"{title}\n\n" + "\n\n".join(texts) + "\n"
 
@@ -135,12 +139,16 @@ def _block_to_plain(block: str) -> str:
     if not block.startswith("|"):
         return textwrap.fill(" ".join(block.split()), WIDTH, break_on_hyphens=False, break_long_words=False)
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in block.splitlines() if "---" not in row]
-    first = max(len(row[0]) for row in rows[1:]) + 2
-    return "\n".join(_row_to_plain(row[0], " · ".join(cell for cell in row[1:] if cell), first) for row in rows[1:])
+    is_narrow = sum(len(row[0]) > WIDEST_NAME for row in rows) < len(rows) // 4
+    first = min(WIDEST_NAME, max(len(row[0]) for row in rows[1:])) + 2 if is_narrow else 4
+    return "\n".join(_row_to_plain(row[0], ": ".join(cell for cell in row[1:] if cell), first) for row in rows[1:])
 
 
 def _row_to_plain(name: str, text: str, first: int) -> str:
     indent = " " * first
+    if len(name) + 2 > first:
+        below = textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+        return f"{textwrap.fill(name, WIDTH)}\n{below}"
     return textwrap.fill(
         text, WIDTH, initial_indent=f"{name:<{first}}", subsequent_indent=indent, break_on_hyphens=False
     )

@@ -170,6 +170,7 @@ def test_options_come_from_variables() -> None:
     variables = {"CLINE_TIMEOUT": "90", "CLINE_YOLO": "1", "CLINE_PLAN": "false", "CLINE_MAX_TURNS": "", "HOME": "/"}
     assert read_variables(variables) == ("--yolo", "--timeout=90")
     assert read_variables({"CLINE_MODEL": "m", "CLINE_API_KEY": "k", "CLINE_DIR": "d"}) == ()
+    assert read_variables({"CLINE_KEY": "k"}) == ("--key=k",)
 
 
 @pytest.mark.parametrize("option", [option for option in BUILT if option.names[0] not in LOOKED_UP_LATER])

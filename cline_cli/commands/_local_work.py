@@ -14,7 +14,7 @@ from cline_cli.catalog.weights_install import Means, hold_lock, install, remove
 from cline_cli.commands._async import run_to_end
 from cline_cli.commands._pip import find_pip, has_own_pip, make_fetch_part
 from cline_cli.commands._progress import Progress
-from cline_cli.config.credentials import OWN_VARIABLE
+from cline_cli.config.credentials import FLAG_VARIABLE, OWN_VARIABLE
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import InterruptedRunError
@@ -64,7 +64,9 @@ def remove_weights(weights: Weights, environment: Environment, paths: Paths) -> 
 
 async def _install(weights: Weights, origin: str | None, environment: Environment, paths: Paths) -> None:
     progress = _progress(weights, environment)
-    secrets = frozenset({OWN_VARIABLE, *(name for row in PROVIDERS.values() for name in row.key_variables)})
+    secrets = frozenset(
+        {OWN_VARIABLE, FLAG_VARIABLE, *(name for row in PROVIDERS.values() for name in row.key_variables)}
+    )
     pip = find_pip(environment.variables, is_own=has_own_pip())
     fetch_part = make_fetch_part(pip, environment.variables, secrets)
     network = Network(connect_s=CONNECT_S, idle_s=IDLE_S, variables=environment.variables)

@@ -30,8 +30,6 @@ class Option(NamedTuple):
     state: State = "built"
     group: str = ""
     """Options that overrule one another: a flag of a group makes the variables of the whole group void."""
-    own_variable: str | None = None
-    """The variable that stands for it, where it is not CLINE_<OPTION>; empty for none."""
 
     @property
     def name(self) -> str:
@@ -41,7 +39,8 @@ class Option(NamedTuple):
 
     @property
     def variable(self) -> str:
-        return f"CLINE_{self.name.upper().rstrip('_')}" if self.own_variable is None else self.own_variable
+        """The environment variable that stands for it: "CLINE_MAX_TURNS"."""
+        return f"CLINE_{self.name.upper().rstrip('_')}"
 
 
 LEVELS = "none|low|medium|high|xhigh"
@@ -55,11 +54,10 @@ def _row(  # noqa: PLR0913  # the columns of the table
     is_common: bool = False,
     group: str = "",
     state: State = "built",
-    own_variable: str | None = None,
 ) -> Option:
     """Return a switch, or with a `metavar` an option that takes one value."""
     takes: Takes = "value" if metavar else "nothing"
-    return Option(tuple(names.split()), help, takes, metavar, "", "", is_common, state, group, own_variable)
+    return Option(tuple(names.split()), help, takes, metavar, "", "", is_common, state, group)
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -78,7 +76,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output", "Write the answer to a file as well.", "FILE", is_common=True),
     _row("--quiet -q", "Only errors on stderr.", is_common=True, group="loudness"),
     _row("--verbose -v", "Say which model, and how long it took.", is_common=True, group="loudness"),
-    _row("--key -k", "A key for this run; - reads it from stdin.", "KEY", own_variable="CLINE_API_KEY"),
+    _row("--key -k", "A key for this run; - reads it from stdin.", "KEY"),
     _row("--system -s", "Your own system prompt.", "TEXT"),
     Option(
         ("--thinking", "--reasoning-effort"),
@@ -117,8 +115,8 @@ OPTIONS: tuple[Option, ...] = (
     _row("--no-session", "Keep nothing of the run."),
     _row("--dry-run", "Tell what would be sent, and send nothing."),
     _row("--bare", "Read no settings from disk."),
-    _row("--config", "Folder of the settings.", "DIR", own_variable="CLINE_DIR"),
-    _row("--data-dir", "Folder of the state.", "DIR", own_variable="CLINE_DATA_DIR"),
+    _row("--config", "Folder of the settings.", "DIR"),
+    _row("--data-dir", "Folder of the state.", "DIR"),
     _row("--oneshot -o", state="silent"),
     _row("--compaction", "", "MODE", state="ignored"),
     *(_row(name, state="ignored") for name in ("--double-check-completion", "--auto-condense")),
@@ -137,11 +135,13 @@ BUILT = tuple(option for option in OPTIONS if option.state == "built")
 MAY_BE_EMPTY = frozenset({"--system"})
 SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
 """Options of a run that every verb understands."""
-LOOKED_UP_LATER = frozenset({"--key", "--provider", "--model", "--config", "--data-dir"})
-"""Their variables are looked at where the settings are, which stand between them and the default."""
+LOOKED_UP_LATER = frozenset({"--provider", "--model", "--config", "--data-dir"})
+"""Their variables are looked at where the settings are, for every verb."""
 PROTECTING = ("CLINE_COMMAND_PERMISSIONS", "CLINE_ALLOW", "CLINE_DENY")
 """Variables that limit what a run may do, and are not built yet: a run that cannot keep to them must not start."""
 OTHER_VARIABLES: dict[str, str] = {
+    "CLINE_API_KEY": "A key for the Cline API, or for a server of your own; others have variables of their own",
+    "CLINE_DIR": "Folder of the settings, as CLINE_CONFIG",
     "CLINE_API_BASE_URL": "Another server for the Cline API: an origin, to which /api/v1 is appended",
     "CLINE_MODELS_DIR": "Where the weights of local models lie",
     "CLINE_DEBUG": "1 shows where an internal error came from",

@@ -30,6 +30,10 @@ def read_small_file(path: Path, *, follows_links: bool = True) -> Content | None
         path.lstat()
     except (FileNotFoundError, PermissionError):  # a folder that lets nobody in is another user's home
         return None
+    except NotADirectoryError:  # HOME is /dev/null; a file that stands where the folder itself should be is told
+        if os.path.lexists(path.parent):
+            raise
+        return None
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follows_links else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags)

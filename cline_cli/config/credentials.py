@@ -24,6 +24,8 @@ from cline_cli.config.settings import KeyStore, Settings, StoreChoice, is_same_o
 from cline_cli.errors import NotSignedInError, UsageError
 
 OWN_VARIABLE: Final = "CLINE_API_KEY"
+FLAG_VARIABLE: Final = "CLINE_KEY"
+"""Stands for `-k`, as every option's variable does for its option; so it holds a secret as well."""
 """The one variable whose key may go to any address that the person has set up."""
 MAX_KEY_CHARACTERS = 8192
 """Servers refuse headers that are much longer."""

@@ -14,7 +14,7 @@ from cline_cli.environment import Environment
 
 class Paths(NamedTuple):
     config: Path
-    """Settings and credentials. `--config`, else CLINE_DIR, else the platform's folder for settings."""
+    """Settings and credentials. `--config`, else CLINE_CONFIG or CLINE_DIR, else the platform's folder for settings."""
     state: Path
     """What runs leave. `--data-dir`, else CLINE_DATA_DIR, else ~/.cline/data if it exists, else the platform's."""
     cache: Path
@@ -39,6 +39,7 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
     chosen = {
         "config": _first(
             ("--config", config),
+            ("$CLINE_CONFIG", variables.get("CLINE_CONFIG")),
             ("$CLINE_DIR", variables.get("CLINE_DIR")),
             ("the platform's folder", platformdirs.user_config_dir("cline")),
         ),

@@ -19,7 +19,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -83,17 +83,16 @@ async def find_writer(descriptor: int, known: Process | None = None, proc: Path 
 
 def judge(me: Process, processes: Mapping[int, Process], found: Mapping[int, bool | None]) -> Writer:
     """Return what it means that these processes hold the write end, or that it could not be seen (None). Pure."""
-    ancestors = _ancestors_of(me, processes)
-    others = [processes[pid] for pid in found if pid != me.pid and pid not in ancestors]
+    line = _line_of(me, processes)
+    others = [processes[pid] for pid in found if processes[pid] not in line]
     holders = [process for process in others if found[process.pid]]
-    hidden = [process for process in others if found[process.pid] is None]
     if holders:
         return Writer("producer", _choose(holders, me))
-    if any(found.values()):
-        is_hidden_near = any(process.session == me.session or process.group == me.group for process in hidden)
-        return Writer("unknown" if is_hidden_near else "idle")
-    # `sudo dmesg | cline`, and `cline | cline`, which closes itself to others: it can be nobody else of our pipeline.
+    hidden = [process for process in others if found[process.pid] is None and _may_feed(process, line)]
     mates = [process for process in hidden if process.group == me.group]
+    if any(found.values()):
+        return Writer("unknown" if mates or any(process.session == me.session for process in hidden) else "idle")
+    # `sudo dmesg | cline`, and `cline | cline`, which closes itself to others: it can be nobody else of our pipeline.
     return Writer("producer", _choose(mates, me)) if mates else Writer("unknown")
 
 
@@ -111,13 +110,23 @@ def _choose(processes: Collection[Process], me: Process) -> Process:
     return max(processes, key=lambda process: (process.group == me.group, process.started, process.pid))
 
 
-def _ancestors_of(process: Process, processes: Mapping[int, Process]) -> set[int]:
-    found: set[int] = set()
-    parent = process.parent
-    while parent in processes and parent not in found:
-        found.add(parent)
-        parent = processes[parent].parent
-    return found
+def _line_of(process: Process, processes: Mapping[int, Process]) -> list[Process]:
+    """Return the process, its parent, and so on."""
+    line = [process]
+    while (parent := processes.get(line[-1].parent)) and parent not in line:
+        line.append(parent)
+    return line
+
+
+def _may_feed(process: Process, line: Sequence[Process]) -> bool:
+    """Whether a shell that started us, or became us, started it before us: it stands on our left in the pipeline.
+
+    On our right stands who reads from us, as in `cline ... | sudo tee FILE`. To wait for that one would be for ever.
+    """
+    if process.parent == line[0].pid:
+        return True
+    brother = next((one for one in line if one.parent == process.parent), None)
+    return brother is not None and (process.started, process.pid) < (brother.started, brother.pid)
 
 
 async def _examine(processes: Collection[Process], end: _End, proc: Path) -> dict[int, bool | None]:

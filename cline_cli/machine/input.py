@@ -137,17 +137,6 @@ async def read_into(descriptor: int, take: Callable[[bytes], None], notice: Wait
             await notice.say(await find_writer(descriptor))
 
 
-async def read_to_end(descriptor: int) -> bytes:
-    """Return everything up to the end of the input, as `read_into` reads it.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    pieces: list[bytes] = []
-    await read_into(descriptor, pieces.append)
-    return b"".join(pieces)
-
-
 async def input_arrives(descriptor: int) -> None:
     """Return when there are bytes on an input that we went on without, and never if it just ends. Reads none."""
     while True:

@@ -6,17 +6,18 @@ import json
 import re
 import signal
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from cline_cli.agent.messages import JsonObject
 from tests.conftest import Result, RunCline
 from tests.e2e.test_stopping import is_alive
-from tests.fake_server import FakeServer, Turn, calls, event, hang, status, stream_bytes, text
-from tests.fake_server import delta_event as delta
+from tests.fake_server import FakeServer, Turn, calls, delta_event, event, hang, slow, status, stream_bytes, text
 
 KEY = "sk-endings-canary-5c2e"
 SCHEMA = Path(__file__).parent.parent.parent / "docs" / "json.schema.json"
@@ -55,8 +56,9 @@ def read_result(stdout: bytes, exit_code: int) -> Line:
     assert result["exitCode"] == exit_code
     kind = result.get("errorClass")
     assert result["finishReason"] == (REASONS.get(kind, "error") if kind else "completed")
-    errors = [line["event"] for line in lines if line["type"] == "agent_event" and line["event"]["type"] == "error"]
-    assert [error["error"] for error in errors] == ([result["error"]] if kind else [])
+    if len(lines) > 1:  # it was not to be quiet
+        told = [line["event"] for line in lines if line["type"] == "agent_event" and line["event"]["type"] == "error"]
+        assert [error["error"] for error in told] == ([result["error"]] if kind else [])
     if any(line["type"] == "run_start" for line in lines):
         _check_order(lines)
     return result
@@ -80,106 +82,101 @@ def billed_usd(turns: Iterable[Turn]) -> float:
 
 
 class Ending(NamedTuple):
-    turns: tuple[Turn, ...]
-    """The last one is repeated for ever."""
-    argv: tuple[str, ...]
     exit_code: int
     error_class: str
-    words: tuple[str, ...]
-    """What the line on stderr says, its remedy among it."""
-    requests: int | None
+    words: str
+    """A pattern for the line on stderr: what failed, why, and what to do."""
+    turns: tuple[Turn, ...]
+    """The last one is repeated for ever."""
+    argv: tuple[str, ...] = ("-y",)
+    requests: int | None = 1
     """How many were made; None where that hangs on the clock."""
     answer: str = ""
     """On stdout, and in the result."""
-    text: str | None = None
-    """In the result, where that is something else: a fragment."""
-    variables: dict[str, str] = {}  # noqa: RUF012  # nobody changes it
+    fragment: str = ""
+    """In the result alone."""
+    variables: Mapping[str, str | None] = MappingProxyType({})
 
 
-def failing(code: int, words: str, *, kind: str = "", headers: dict[str, str] | None = None) -> Turn:
-    return status(code, {"error": {"message": words, "code": kind or code}}, headers)
+def works(cost_usd: float = 0.001) -> Turn:
+    """Call another command each time."""
+    usage: JsonObject = {"prompt_tokens": 100, "completion_tokens": 10, "cost": cost_usd}
+    return calls(("run_commands", {"commands": ["echo {request}"]}), usage=usage)
 
 
-def usage(cost_usd: float) -> dict[str, float]:
-    return {"prompt_tokens": 100, "completion_tokens": 10, "cost": cost_usd}
+def refuses(code: int, words: str, headers: Mapping[str, str] | None = None) -> Turn:
+    return status(code, {"error": {"message": words, "code": code}}, headers)
 
 
-WORKS = calls(("run_commands", {"commands": ["echo {request}"]}))
-"""Another call each time."""
 REPEATS = calls(("run_commands", {"commands": ["echo again"]}))
 FAILS = calls(("read_files", {"files": [{"path": "no-{request}"}]}))
-SPENDS = calls(("run_commands", {"commands": ["echo {request}"]}), usage=usage(0.04))
 WRITES = calls(("run_commands", {"commands": ["touch made"]}))
-CUT = text("a part", finish="length")
-AT_ONCE = {"retry-after-ms": "1"}
-TRICKLE = stream_bytes(b"".join(delta(content="word ") for _ in range(100)), piece_bytes=1, pause_s=0.2)
+FILTERED_CALL = WRITES._replace(pieces=(*WRITES.pieces[:-3], delta_event("content_filter"), *WRITES.pieces[-2:]))
+BREAKS_OFF = stream_bytes(delta_event(content="Hel") + event({"error": {"code": 400, "message": "Bad luck"}}))
+TRICKLE = stream_bytes(b"".join(delta_event(content="word ") for _ in range(100)), piece_bytes=1, pause_s=0.2)
 SO_FAR = text("So far.")
+AT_ONCE = {"retry-after-ms": "1"}
+LATER = {"Retry-After": "7200"}
+IN_TIME = ("-y", "-t", "1.5")
 
 ENDINGS = {
     "turns": Ending(
-        (WORKS, WORKS, SO_FAR), ("-y", "--max-turns=2"), 4, "limit", ("2 turns", "--max-turns"), 3, "So far."
+        *(4, "limit", "limit of 2 turns was reached.*--max-turns", (works(), works(), SO_FAR)),
+        argv=("-y", "--max-turns=2"),
+        requests=3,
+        answer="So far.",
     ),
-    "turns-of-yolo": Ending(
-        (WORKS, SO_FAR), ("-y",), 4, "limit", ("1 turn ",), 2, "So far.", variables={"CLINE_MAX_TURNS": "1"}
+    "turns-of-the-environment": Ending(
+        *(4, "limit", "limit of 1 turn was reached", (works(), SO_FAR)),
+        requests=2,
+        answer="So far.",
+        variables={"CLINE_MAX_TURNS": "1"},
     ),
-    "turns-and-no-answer": Ending((WORKS,), ("-y", "--max-turns=2"), 4, "limit", ("2 turns",), 3),
-    "turns-and-empty-answer": Ending((WORKS, text("")), ("-y", "--max-turns=1"), 4, "limit", ("1 turn ",), 4),
     "tokens": Ending(
-        (WORKS, WORKS, WORKS, SO_FAR),
-        ("-y", "--max-total-tokens=300"),
-        *(4, "limit", ("300 tokens", "330 used", "--max-total-tokens"), 4, "So far."),
+        *(4, "limit", r"limit of 300 tokens was reached \(330 used\).*--max-total-tokens", (*[works()] * 3, SO_FAR)),
+        argv=("-y", "--max-total-tokens=300"),
+        requests=4,
+        answer="So far.",
     ),
     "cost": Ending(
-        (SPENDS, SPENDS, SO_FAR),
-        ("-y", "--max-cost=0.10"),
-        *(4, "limit", ("$0.1 ", "$0.0800 used", "--max-cost"), 3, "So far."),
+        *(4, "limit", r"limit of \$0.1 was reached \(\$0.0800 used\).*--max-cost", (*[works(0.04)] * 2, SO_FAR)),
+        argv=("-y", "--max-cost=0.10"),
+        requests=3,
+        answer="So far.",
     ),
-    "repeats": Ending((REPEATS,), ("-y",), 7, "mistakes", ("run_commands 5 times in a row",), 5),
-    "mistakes": Ending((FAILS,), ("-y",), 7, "mistakes", ("6 turns in a row failed", "--retries"), 6),
-    "mistakes-2": Ending((FAILS,), ("-y", "--retries=2"), 7, "mistakes", ("2 turns in a row failed",), 2),
-    "hangs": Ending((hang(),), ("-y", "-t", "1.5"), 124, "timeout", ("timed out after 1.5 s", "--timeout"), None),
-    "trickles": Ending((TRICKLE,), ("-y", "-t", "1.5"), 124, "timeout", ("timed out after 1.5 s",), None),
-    "trickles-to-a-filter": Ending((TRICKLE,), ("-n", "-t", "1.5"), 124, "timeout", ("timed out",), None),
-    "empty": Ending((text(""),), ("-y",), 1, "unknown", ("empty reply 3 times", "another model"), 3),
-    "empty-after-work": Ending((WORKS, text(" \n")), ("-y",), 1, "unknown", ("empty reply 3 times",), 4),
-    "cut": Ending((CUT,), ("-y",), 1, "unknown", ("cut at the model's output limit",), 3, text="a part"),
-    "filter": Ending(
-        (text("I ca", finish="content_filter"),), ("-y",), 1, "content_filter", ("content filter",), 1, text=""
+    "repeats": Ending(7, "mistakes", "called run_commands 5 times in a row", (REPEATS,), requests=5),
+    "mistakes": Ending(7, "mistakes", "6 turns in a row failed.*--retries", (FAILS,), requests=6),
+    "hangs": Ending(124, "timeout", "timed out after 1.5 s.*--timeout", (hang(),), IN_TIME, None),
+    "trickles": Ending(124, "timeout", "timed out after 1.5 s.*--timeout", (TRICKLE,), IN_TIME, None),
+    "empty": Ending(1, "unknown", "empty reply 3 times.*another model", (text(""),), requests=3),
+    "cut": Ending(
+        *(1, "unknown", "cut at the model's output limit.*Ask for less", (text("a part", finish="length"),)),
+        requests=3,
+        fragment="a part",
     ),
-    "filter-of-a-call": Ending(
-        (WRITES._replace(pieces=(*WRITES.pieces[:-3], delta("content_filter"), *WRITES.pieces[-2:])),),
-        *(("-y",), 1, "content_filter", ("content filter",), 1),
-    ),
-    "401": Ending((failing(401, "Invalid key"),), ("-y",), 3, "auth", ("unauthorized", "cline auth"), 1),
-    "402": Ending((failing(402, "Insufficient"),), ("-y",), 3, "billing", ("credit", "Add credits"), 1),
-    "403": Ending((failing(403, "Forbidden"),), ("-y",), 3, "auth", ("cline auth",), 1),
-    "401-after-work": Ending((WORKS, failing(401, "Invalid key")), ("-y",), 3, "auth", ("unauthorized",), 2),
-    "429-far": Ending(
-        (failing(429, "Slow down", headers={"Retry-After": "7200"}),),
-        *(("-y",), 75, "rate_limit", ("rate limit", "Slow down", "Try again in 2 h"), 1),
-    ),
-    "429": Ending((failing(429, "Slow down", headers=AT_ONCE),), ("-y",), 75, "rate_limit", ("(5 tries)",), 5),
-    "500": Ending((failing(500, "Oops", headers=AT_ONCE),), ("-y",), 75, "server", ("Oops (5 tries)",), 5),
-    "529": Ending((failing(529, "Busy", headers=AT_ONCE),), ("-y",), 75, "server", ("Try again later",), 5),
-    "413": Ending((failing(413, "Big"),), ("-y",), 1, "context_window_exceeded", ("too long", "Begin a new one"), 1),
-    "400": Ending((failing(400, "Bad"),), ("-y",), 1, "unknown", ("refused the request", "Bad"), 1),
-    "error-in-the-stream": Ending(
-        (stream_bytes(delta(content="Hel") + event({"error": {"code": 400, "message": "Bad"}})),),
-        *(("-y",), 1, "unknown", ("Bad",), 1),
-    ),
-    "denied": Ending((WRITES, SO_FAR), (), 5, "policy", ("touch made", "-y lets"), 2, "So far."),
+    "filter": Ending(1, "content_filter", "content filter stopped", (text("I ca", finish="content_filter"),)),
+    "401": Ending(3, "auth", "unauthorized.*Bad key.*cline auth", (refuses(401, "Bad key"),)),
+    "402": Ending(3, "billing", "credit.*Empty.*Add credits", (refuses(402, "Empty"),)),
+    "429": Ending(75, "rate_limit", "rate limit.*Slow down.*Try again in 2 h", (refuses(429, "Slow down", LATER),)),
+    "500": Ending(75, "server", r"Oops.*\(5 tries\).*Try again later", (refuses(500, "Oops", AT_ONCE),), requests=5),
+    "denied": Ending(5, "policy", "touch made.*-y lets", (WRITES, SO_FAR), (), 2, "So far."),
     "schema": Ending(
-        (text("seven"),), ("--schema=n int", "--retries=2"), 6, "schema", ("never satisfied the schema",), 3
+        6, "schema", "never satisfied the schema.*--retries", (text("7"),), ("--schema=n int", "--retries=2"), 3
     ),
-    "model": Ending(
-        (failing(404, "model x/y not found"),), ("-m", "x/y"), 2, "usage", ("does not serve x/y", "with -m"), 1
-    ),
-    "option": Ending((SO_FAR,), ("--no-such-option",), 2, "usage", ("--no-such-option",), 0),
-    "no-price": Ending((SO_FAR,), ("-y", "-m=a/b", "--max-cost=1"), 2, "usage", ("price of a/b",), 0),
-    "no-key": Ending((SO_FAR,), ("-y",), 3, "auth", ("not logged in",), 0, variables={"CLINE_API_KEY": ""}),
-    "done": Ending((WORKS, SO_FAR), ("-y",), 0, "", (), 2, "So far."),
+    "model": Ending(2, "usage", "does not serve x/y.*with -m", (refuses(404, "no model x/y"),), ("-m", "x/y")),
 }
-every_ending = pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+FOR_PROGRAMS = ENDINGS | {
+    "completed": Ending(0, "", "", (works(), SO_FAR), requests=2, answer="So far."),
+    "turns-and-no-answer": Ending(4, "limit", "2 turns", (works(),), ("-y", "--max-turns=2"), 3),
+    "turns-and-empty-answer": Ending(4, "limit", "1 turn", (works(), text("")), ("-y", "--max-turns=1"), 4),
+    "empty-after-work": Ending(1, "unknown", "empty reply 3 times", (works(), text(" \n")), requests=4),
+    "filter-of-a-call": Ending(1, "content_filter", "content filter stopped", (FILTERED_CALL,)),
+    "401-after-work": Ending(3, "auth", "unauthorized", (works(), refuses(401, "Bad key")), requests=2),
+    "413": Ending(1, "context_window_exceeded", "too long.*Begin a new one", (refuses(413, "Large"),)),
+    "error-in-the-stream": Ending(1, "unknown", "Bad luck", (BREAKS_OFF,)),
+    "option": Ending(2, "usage", "--no-such-option", (SO_FAR,), ("--no-such-option",), 0),
+    "no-key": Ending(3, "auth", "not logged in", (SO_FAR,), requests=0, variables={"CLINE_API_KEY": None}),
+}
 
 
 def run_to_ending(cline: RunCline, ending: Ending, *argv: str) -> tuple[Result, float]:
@@ -188,42 +185,41 @@ def run_to_ending(cline: RunCline, ending: Ending, *argv: str) -> tuple[Result, 
         surroundings = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin, **ending.variables}
         result = cline(*ending.argv, *argv, "do it now", **surroundings)
     assert result.exit_code == ending.exit_code
-    if ending.requests is not None:
-        assert len(server.requests) == ending.requests
-    played = [ending.turns[min(number, len(ending.turns) - 1)] for number in range(len(server.requests))]
-    assert "Traceback" not in result.stderr
+    assert ending.requests in {None, len(server.requests)}
+    if ending.exit_code:
+        assert LINE.fullmatch(result.stderr)
+        assert re.search(ending.words, result.stderr)
+    else:
+        assert result.stderr == ""
     assert not Path("made").exists()
+    played = [ending.turns[min(number, len(ending.turns) - 1)] for number in range(len(server.requests))]
     return result, billed_usd(played)
 
 
-@every_ending
-def test_the_ending_is_one_line_and_an_exit_code_when_a_person_reads(cline: RunCline, ending: Ending) -> None:
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_only_an_answer_is_on_stdout_when_a_person_reads(cline: RunCline, ending: Ending) -> None:
     result, _ = run_to_ending(cline, ending, "-q")
-    streamed = result.text.startswith("word") and "-n" in ending.argv
-    assert streamed or result.text == (f"{ending.answer}\n" if ending.answer else "")
-    if not ending.exit_code:
-        assert result.stderr == ""
-        return
-    assert LINE.fullmatch(result.stderr)
-    assert [words for words in ending.words if words not in result.stderr] == []
+    assert result.text == (f"{ending.answer}\n" if ending.answer else "")
 
 
-@every_ending
-def test_the_ending_is_the_last_line_when_a_program_reads(cline: RunCline, ending: Ending) -> None:
+@pytest.mark.parametrize("ending", FOR_PROGRAMS.values(), ids=FOR_PROGRAMS)
+def test_the_result_is_the_last_line_when_a_program_reads(cline: RunCline, ending: Ending) -> None:
     ended, billed = run_to_ending(cline, ending, "--json")
     result = read_result(ended.stdout, ended.exit_code)
     assert result.get("errorClass", "") == ending.error_class
-    if "-n" not in ending.argv:
-        assert result["text"] == (ending.answer if ending.text is None else ending.text)
-    assert result["usage"]["totalCost"] == (pytest.approx(billed) if billed else None) or not (
-        billed or result["usage"]["totalCost"]
-    )
-    if not ending.exit_code:
-        assert ended.stderr == ""
-        return
-    assert LINE.fullmatch(ended.stderr)
-    assert result["error"]["message"].rstrip(".") in ended.stderr
-    assert result["error"]["hint"] in ended.stderr
+    assert (result["usage"]["totalCost"] or 0) == pytest.approx(billed)
+    assert ending.fragment or result["text"] == ending.answer
+    if ending.exit_code:
+        error = result["error"]
+        assert ended.stderr == f"cline: {error['message']}{'. ' if error['hint'] else ''}{error['hint']}\n"
+
+
+def test_what_was_streamed_ends_with_its_line_when_time_is_up(cline: RunCline) -> None:
+    with FakeServer(slow(["word "] * 100, 0.05)) as server:
+        result = cline("-n", "-t", "2", "hi there", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=server.origin)
+    assert result.exit_code == 124
+    assert re.fullmatch(r"((word )+\n)?", result.text)
+    assert LINE.fullmatch(result.stderr)
 
 
 @pytest.mark.parametrize("argv", [[], ["--json"]], ids=["text", "json"])
@@ -231,11 +227,10 @@ def test_the_address_is_named_when_nobody_is_there(cline: RunCline, argv: list[s
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    ended = cline("-y", *argv, "-q", "do it now", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=url)
+    ended = cline("-y", "-q", *argv, "do it now", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=url)
     assert ended.exit_code == 69
     assert LINE.fullmatch(ended.stderr)
-    assert f"cannot reach 127.0.0.1:{port}" in ended.stderr
-    assert "base URL" in ended.stderr
+    assert re.search(f"cannot reach 127.0.0.1:{port}.*base URL", ended.stderr)
     if argv:
         assert read_result(ended.stdout, 69)["errorClass"] == "network"
     else:
@@ -260,8 +255,8 @@ def leftovers_of(cline: RunCline, turns: Sequence[Turn], *argv: str) -> tuple[Re
     [
         pytest.param((text("Done."),), (), 0, id="completed"),
         pytest.param((SO_FAR,), ("--max-turns=1",), 4, id="limit"),
-        pytest.param((failing(401, "Invalid key"),), (), 3, id="refused"),
-        pytest.param((hang(),), ("-t", "3"), 124, id="timeout"),
+        pytest.param((refuses(401, "Bad key"),), (), 3, id="refused"),
+        pytest.param((hang(),), ("-t", "4"), 124, id="timeout"),
     ],
 )
 def test_what_commands_left_running_is_told_and_ended_when_the_run_ends(
@@ -277,13 +272,13 @@ def test_what_commands_left_running_is_told_and_ended_when_the_run_ends(
 
 def test_nothing_is_left_when_a_command_runs_out_the_clock_of_the_run(cline: RunCline) -> None:
     turns = [calls(("run_commands", {"commands": [f"{LEAVING}; trap '' TERM; sleep 300"]}))]
-    ended, result = leftovers_of(cline, turns, "-t", "3")
+    ended, result = leftovers_of(cline, turns, "-t", "4")
     assert ended.exit_code == 124
     assert result["toolCalls"] == 1
     assert not [name for name in LEFT if is_alive(int(Path(name).read_text()))]
 
 
-def test_a_command_cannot_end_the_run_when_it_signals_its_parent(cline: RunCline) -> None:
+def test_the_run_ends_as_by_any_signal_when_a_command_sends_it_one(cline: RunCline) -> None:
     turns = (calls(("run_commands", {"commands": ["kill -TERM $PPID; sleep 300"]})),)
     with FakeServer(*turns) as server:
         ended = cline("-y", "--json", "do it now", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=server.origin)

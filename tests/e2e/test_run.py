@@ -322,7 +322,7 @@ def test_a_key_can_be_piped_in_before_the_input(serve: Serve) -> None:
 
 def test_commands_do_not_see_the_keys(serve: Serve) -> None:
     server, ask = serve(calls(("run_commands", {"commands": ["env"]})), text("Done."))
-    ask("-y", "look around", OPENROUTER_API_KEY="sk-or-canary-012345", HARMLESS="seen")
+    ask("-y", "look around", OPENROUTER_API_KEY="sk-or-canary-012345", CLINE_KEY="sk-or-canary-of-k", HARMLESS="seen")
     (result,) = server.requests[1].results.values()
     assert "HARMLESS=seen" in result
     assert KEY not in result

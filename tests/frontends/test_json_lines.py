@@ -44,6 +44,7 @@ from cline_cli.errors import (
     LimitReachedError,
     MistakesError,
     RateLimitedError,
+    ServerError,
     TimedOutError,
     UsageError,
 )
@@ -390,7 +391,9 @@ def test_the_arguments_are_text_when_they_are_no_json_that_others_read(arguments
 def test_the_answer_is_parsed_when_it_is_a_document() -> None:
     manner = Manner("json", facts=RunFacts(has_schema=True))
     assert shown(finished('{"a": [1, null]}'), manner)[-1]["output"] == {"a": [1, None]}
-    assert "output" not in shown(finished('{"a": 1}', DeniedError("no")), manner)[-1]
+    assert shown(finished('{"a": 1}', DeniedError("no")), manner)[-1]["output"] == {"a": 1}
+    assert "output" not in shown(finished("", DeniedError("no")), manner)[-1]
+    assert "output" not in shown(finished('{"a": 1}', ServerError("no")), manner)[-1]
     assert "output" not in shown(finished("[" * 300 + "]" * 300), manner)[-1]
     assert "output" not in shown(finished('{"a": 1}'))[-1]
 

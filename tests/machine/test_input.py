@@ -22,7 +22,6 @@ from cline_cli.machine.input import (
     is_partly_read,
     kind_of,
     read_into,
-    read_to_end,
 )
 
 HASTY = Patience(silence_s=0.02, told_s=0.05, unknown_s=0.1, recheck_s=0.05)
@@ -47,6 +46,12 @@ def awaited(descriptor: int, tell: Callable[[str], Awaitable[None]], patience: P
         return await is_coming(descriptor, WaitingNotice(tell, "waiting for the end", patience), patience)
 
     return asyncio.run(main())
+
+
+async def read_to_end(descriptor: int) -> bytes:
+    pieces: list[bytes] = []
+    await read_into(descriptor, pieces.append)
+    return b"".join(pieces)
 
 
 async def never(notice: str) -> None:
