@@ -19,6 +19,8 @@ class Allow:
 class Deny:
     reason: str
     """For the model."""
+    told: str = ""
+    """For people, in few words; empty where the reason serves them as well."""
 
 
 Approve = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]

@@ -50,6 +50,8 @@ class Tally:
     _measured: int = 0
     """How many messages of the history are in that number."""
     _mistakes: int = 0
+    _denials: int = 0
+    """Of the mistakes, those turns in which every call was denied."""
     _cuts: int = 0
     _refusals: int = 0
     _last_failure: str = ""
@@ -154,20 +156,31 @@ class Tally:
                 self._unmet.pop(result.tool, None)
         failed = bool(results) and all(result.output.is_error for result in results)
         self._mistakes = self._mistakes + 1 if failed else 0
+        self._denials = self._denials + 1 if failed and all(result.denied for result in results) else 0
         self._last_failure = results[-1].output.display if failed else ""
 
     def check_mistakes(self) -> None:
-        """Raise MistakesError after too many turns in a row in which every call failed."""
-        if self._mistakes >= self.limits.max_mistakes:
+        """See whether too many turns in a row failed, in which every call failed.
+
+        Raises:
+            MistakesError, DeniedError: that is so; the second where nothing else happened than that calls were denied.
+        """
+        if self._mistakes < self.limits.max_mistakes:
+            return
+        if self._denials < self._mistakes:
             raise MistakesError(
                 f"{self._mistakes} turns in a row failed; the last one: {self._last_failure or 'see above'}",
                 "--retries N allows more",
             )
+        raise self._denied()
+
+    def _denied(self) -> DeniedError:
+        denied = "; ".join(self._unmet.values())
+        return DeniedError(f"not allowed without approval: {denied}", "-y lets such calls run")
 
     def finish(self, error: ClineError | None) -> RunFinished:
         if error is None and self._unmet:
-            denied = "; ".join(self._unmet.values())
-            error = DeniedError(f"not allowed without approval: {denied}", "-y lets such calls run")
+            error = self._denied()
         return RunFinished(
             text=self.answer,
             usage=self.usage,

@@ -268,7 +268,7 @@ class Agent:
         summary = tool.summary(arguments)
         verdict = await self.approve(tool, arguments)
         if isinstance(verdict, Deny):
-            return _Prepared(call, summary, _refusal(verdict.reason), denied=True)
+            return _Prepared(call, summary, _refusal(verdict.reason, verdict.told), denied=True)
         note = f"(This very call has now been made {repeats} times in a row.)" if repeats >= REPEATS_TOLD else ""
         return _Prepared(call, tool.summary(verdict.arguments), _Work(tool, verdict.arguments, note))
 
@@ -337,9 +337,9 @@ def _parse_arguments(text: str) -> JsonObject:
     return value
 
 
-def _refusal(text: str) -> ToolOutput:
-    """The result of a call that was not carried out."""
-    return ToolOutput((TextPart(json.dumps({"error": text}, ensure_ascii=False)),), display=text, is_error=True)
+def _refusal(text: str, told: str = "") -> ToolOutput:
+    """The result of a call that was not carried out; `told` is what people are told instead."""
+    return ToolOutput((TextPart(json.dumps({"error": text}, ensure_ascii=False)),), display=told or text, is_error=True)
 
 
 def _not_run(call: ToolCall, reason: str) -> ToolResult:

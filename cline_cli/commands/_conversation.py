@@ -75,7 +75,8 @@ async def converse(
         model=choice.model,
         mode=asked.options.mode,
     )
-    keeping = Keeping(session, paths.state / "sessions", header, is_wanted=asked.is_kept)
+    folder = None if paths.is_homeless else paths.state / "sessions"
+    keeping = Keeping(session, folder, header, is_wanted=asked.is_kept)
     conversation = _Conversation(asked, choice, environment, paths, stop, keeping)
     try:
         work = loop.create_task(conversation.run())
@@ -294,7 +295,7 @@ class _Conversation:
         )
         if verdict.kind == "ask":
             return await self._open_front_end().ask(tool, arguments)
-        return Allow(arguments) if verdict.kind == "allow" else Deny(verdict.reason)
+        return Allow(arguments) if verdict.kind == "allow" else Deny(verdict.reason, verdict.told)
 
 
 def _late() -> LateInputError:

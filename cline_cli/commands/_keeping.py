@@ -16,8 +16,11 @@ from cline_cli.session.store import Header, Session, create
 class Keeping:
     """The session of one run: made when there is something to keep in it, and never a reason for the run to fail."""
 
-    def __init__(self, session: Session | None, folder: Path, header: Header, *, is_wanted: bool) -> None:
-        """Take the session that is gone on with, or what is needed to make one, in that folder, if it is wanted."""
+    def __init__(self, session: Session | None, folder: Path | None, header: Header, *, is_wanted: bool) -> None:
+        """Take the session that is gone on with, or what is needed to make one, in that folder, if it is wanted.
+
+        `folder` is None where there is no place for sessions.
+        """
         self._session = session
         self._folder = folder
         self._header = header
@@ -34,7 +37,9 @@ class Keeping:
     @property
     def read_roots(self) -> tuple[Path, ...]:
         """What earlier runs of the session had put aside for the model to read."""
-        return (Path(os.path.realpath(self._folder)) / self._session.id / "spool",) if self._session else ()
+        if self._session is None or self._folder is None:
+            return ()
+        return (Path(os.path.realpath(self._folder)) / self._session.id / "spool",)
 
     @property
     def is_kept(self) -> bool:
@@ -79,9 +84,15 @@ class Keeping:
 
     def _open(self) -> Session | None:
         if self._session is None and self._is_wanted:
+            if self._folder is None:
+                self._give_up("there is no HOME")
+                return None
             try:
                 self._session = create(self._folder, self._header)
             except OSError as error:
-                self._is_wanted = False
-                self._notices.append(f"nothing is saved of this run: cannot write {self._folder}: {error.strerror}")
+                self._give_up(f"cannot write {self._folder}: {error.strerror}")
         return self._session
+
+    def _give_up(self, cause: str) -> None:
+        self._is_wanted = False
+        self._notices.append(f"nothing is saved of this run: {cause}")

@@ -186,7 +186,11 @@ def _from_spool(spool: Spool) -> _Stdin:
     if kind.image or kind.binary:
         text = f"[Standard input is {_name(kind)}, {spool.size:,} bytes. It is in the file {path}]"
         return _Stdin(_Content(text, root=root), "spooled", spool.size, spool.path)
-    lines = "" if kind.encoding.name.startswith("utf-16") else f", {spool.lines:,} lines"
+    lines = (
+        ""
+        if kind.encoding.name.startswith("utf-16")
+        else f", {spool.lines:,} {'line' if spool.lines == 1 else 'lines'}"
+    )
     content = _extract(
         f"Standard input: {spool.size:,} bytes{lines}", path, kind.encoding, spool.head, spool.tail, spool.size
     )

@@ -46,7 +46,7 @@ class Option(NamedTuple):
 LEVELS = "none|low|medium|high|xhigh"
 
 
-def _row(  # noqa: PLR0913  # the columns of the table
+def _row(
     names: str,
     help: str = "",  # noqa: A002  # the field's name
     metavar: str = "",
@@ -90,14 +90,14 @@ OPTIONS: tuple[Option, ...] = (
     _row("--mode", "act or plan.", "MODE", group="mode"),
     Option(
         ("--auto-approve", "--autoapprove", "--auto-approve-all"),
-        "true or false: as -y, without its turn limit.",
+        "true, as -y does, or false.",
         "optional value",
         "BOOL",
         "true|false",
         "true",
         group="approval",
     ),
-    _row("--max-turns", "End after this many model requests (200 with -y).", "N"),
+    _row("--max-turns", "End after this many model requests (200).", "N"),
     _row("--max-total-tokens", "End when so many tokens went in and out.", "N"),
     _row("--max-cost", "Never spend more than this.", "USD"),
     Option(

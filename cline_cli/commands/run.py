@@ -26,13 +26,14 @@ from cline_cli.config.credentials import read_key_line
 from cline_cli.config.paths import find_paths
 from cline_cli.config.settings import Settings, load_settings
 from cline_cli.environment import Environment
-from cline_cli.errors import UsageError
+from cline_cli.errors import ClineError, UsageError
 from cline_cli.frontends.manner import RunFacts
 
 if TYPE_CHECKING:  # lazy: as below
     from cline_cli.machine.output_file import OutputFile
 
-YOLO_MAX_TURNS = 200
+MAX_TURNS = 200
+"""Where nobody says otherwise: no run asks a model for ever."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -82,6 +83,8 @@ def start(words: str, given: Given, environment: Environment) -> int:
 def _read(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
     """Raises UsageError."""
     check_prompt(words, environment)
+    if environment.stdout is None and given.text("output") is None:
+        raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
     workspace = _find_workspace(environment, given.text("cwd"))
     has_tools = not given.flag("no_tools")
     schema = _read_schema(given.text("schema"), workspace)
@@ -129,9 +132,8 @@ def _check_output(text: str | None, workspace: Path, environment: Environment) -
 
 
 def _read_limits(given: Given) -> Limits:
-    turns = read_count("max_turns", given.text("max_turns"))
     return Limits(
-        max_turns=YOLO_MAX_TURNS if turns is None and given.flag("yolo") else turns,
+        max_turns=read_count("max_turns", given.text("max_turns")) or MAX_TURNS,
         max_mistakes=read_count("retries", given.text("retries")) or Limits().max_mistakes,
         max_total_tokens=read_count("max_total_tokens", given.text("max_total_tokens")),
         max_cost_usd=read_amount("max_cost", given.text("max_cost")),

@@ -11,6 +11,8 @@ import platformdirs
 
 from cline_cli.environment import Environment
 
+PLATFORM = "the platform's folder"
+
 
 class Paths(NamedTuple):
     config: Path
@@ -23,6 +25,8 @@ class Paths(NamedTuple):
     """Weights of embedded models, hundreds of megabytes each. CLINE_MODELS_DIR, else in the cache."""
     reasons: Mapping[str, str]
     """Field name -> why it is that folder, for `cline config path`."""
+    is_homeless: bool = False
+    """There is no HOME, and nobody named a folder for the state: the platform's would be a guess at whose it is."""
 
     @property
     def settings_file(self) -> Path:
@@ -41,23 +45,24 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
             ("--config", config),
             ("$CLINE_CONFIG", variables.get("CLINE_CONFIG")),
             ("$CLINE_DIR", variables.get("CLINE_DIR")),
-            ("the platform's folder", platformdirs.user_config_dir("cline")),
+            (PLATFORM, platformdirs.user_config_dir("cline")),
         ),
         "state": _first(
             ("--data-dir", data_dir),
             ("$CLINE_DATA_DIR", variables.get("CLINE_DATA_DIR")),
             ("it exists", _existing(environment.home, ".cline/data")),
-            ("the platform's folder", platformdirs.user_state_dir("cline")),
+            (PLATFORM, platformdirs.user_state_dir("cline")),
         ),
-        "cache": _first(("the platform's folder", platformdirs.user_cache_dir("cline"))),
+        "cache": _first((PLATFORM, platformdirs.user_cache_dir("cline"))),
     }
     cache = chosen["cache"][1]
     chosen["models"] = _first(
         ("$CLINE_MODELS_DIR", variables.get("CLINE_MODELS_DIR")), ("in the cache", str(cache / "models"))
     )
     base = environment.cwd or Path("/")
+    is_guess = environment.home is None and chosen["state"][0] == PLATFORM and not variables.get("XDG_STATE_HOME")
     folders = {name: base / path.expanduser() for name, (_, path) in chosen.items()}
-    return Paths(**folders, reasons={name: why for name, (why, _) in chosen.items()})
+    return Paths(**folders, reasons={name: why for name, (why, _) in chosen.items()}, is_homeless=is_guess)
 
 
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, Path]:

@@ -18,6 +18,8 @@ class Verdict(NamedTuple):
     kind: Literal["allow", "ask", "deny"]
     reason: str = ""
     """Why it is denied, for the model."""
+    told: str = ""
+    """The same for people."""
 
 
 PLAN_ONLY = (
@@ -35,7 +37,11 @@ def decide(*, changes: bool, mode: Mode, auto_approve: bool, is_interactive: boo
     if not changes:
         return Verdict("allow")
     if mode == "plan":
-        return Verdict("deny", PLAN_ONLY)
+        return Verdict("deny", PLAN_ONLY, "plan mode changes nothing")
     if auto_approve:
         return Verdict("allow")
-    return Verdict("ask") if is_interactive else Verdict("deny", NOBODY_TO_ASK)
+    return (
+        Verdict("ask")
+        if is_interactive
+        else Verdict("deny", NOBODY_TO_ASK, "nobody is there to approve it; -y lets it run")
+    )

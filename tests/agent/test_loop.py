@@ -437,6 +437,37 @@ def only_digits(text: str) -> str:
     return text.strip()
 
 
+def test_a_run_in_which_everything_is_denied_ends_as_denied_and_not_as_mistaken() -> None:
+    turns = [reply("", call(call_id=str(number), arguments=json.dumps({"n": number}))) for number in range(9)]
+    agent = make_agent(*turns, fakes=[FakeTool()], limits=Limits(max_mistakes=3))
+    agent.approve = deny_all
+    finished = last(run(agent))
+    assert isinstance(finished.error, DeniedError)
+    assert len(requests(agent)) == 3
+    assert len(finished.denied) == 3
+
+
+def test_a_run_that_fails_and_is_denied_by_turns_ends_as_mistaken() -> None:
+    turns = [
+        reply("", call("look" if number % 2 else "no such tool", str(number), json.dumps({"n": number})))
+        for number in range(9)
+    ]
+    agent = make_agent(*turns, fakes=[FakeTool()], limits=Limits(max_mistakes=4))
+    agent.approve = deny_all
+    assert isinstance(last(run(agent)).error, MistakesError)
+
+
+def test_people_are_told_of_a_denial_in_words_of_their_own() -> None:
+    async def deny(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        return Deny("Denied. Do not look for another way.", "-y lets it run")
+
+    agent = make_agent(reply("", call()), reply("done"), fakes=[FakeTool()])
+    agent.approve = deny
+    shown = [event.output.display for event in run(agent) if isinstance(event, ToolFinished)]
+    assert shown == ["-y lets it run"]
+    assert "another way" in results(agent)[0].text
+
+
 def test_an_answer_is_taken_in_its_final_form() -> None:
     agent = make_agent(reply(" 7 "))
     agent.check = only_digits

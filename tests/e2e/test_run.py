@@ -372,7 +372,7 @@ def test_a_refused_key_says_that_another_one_is_saved(serve: Serve) -> None:
     ("redirection", "exit_code", "words"),
     [
         ("<&-", 0, ""),
-        (">&-", 1, "Bad file descriptor"),
+        (">&-", 1, "standard output is closed"),
         ("2>&-", 0, ""),
         ("<&- 2>&-", 0, ""),
         (">/dev/full", 1, "No space left"),

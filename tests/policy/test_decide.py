@@ -33,4 +33,4 @@ def test_a_call_that_changes_something_is_judged_by_how_the_run_was_started(
 ) -> None:
     verdict = decide(changes=True, mode=mode, auto_approve=auto_approve, is_interactive=is_interactive)
     assert verdict.kind == kind
-    assert bool(verdict.reason) == (kind == "deny")
+    assert bool(verdict.reason) == bool(verdict.told) == (kind == "deny")
