@@ -64,16 +64,23 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 
 def _run_verb(argv: Sequence[str], environment: Environment) -> int:
-    from cline_cli.argv import read_variables, split  # lazy: see run
+    from cline_cli.argv import FromVariables, blame, read_variables, split  # lazy: see run
+    from cline_cli.errors import UsageError  # lazy: see run
 
     call = split(argv, is_interactive=environment.is_interactive)
+    found = FromVariables()
     if call.verb == "run":
-        call = call._replace(arguments=(*read_variables(environment.variables, call.arguments), *call.arguments))
+        found = read_variables(environment.variables, call.arguments)
+        call = call._replace(arguments=(*found.arguments, *call.arguments), notes=(*found.notes, *call.notes))
         _listen()
     if "--quiet" not in call.arguments:
         for note in call.notes:
             _tell(note)
-    return _dispatch(call, environment)
+    try:
+        return _dispatch(call, environment)
+    except UsageError as error:
+        blame(error, found.names)
+        raise
 
 
 def _to_error(failure: BaseException) -> ClineError:
@@ -151,10 +158,13 @@ def _hold_standard_descriptors() -> None:
 
 def _dispatch(call: Call, environment: Environment) -> int:
     from cline_cli.commands import VERBS  # lazy: see run
+    from cline_cli.errors import ClineError  # lazy: see run
 
     verb = VERBS[call.verb]
     module = import_module(f"cline_cli.commands.{verb.module}")
     if not verb.has_app:
+        if environment.stdout is None:
+            raise ClineError("cannot write to standard output: it is closed")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         return _write(STDOUT, module.answer(call.arguments))
     from cline_cli.commands._typer import invoke  # lazy: Typer takes 40 ms, and help and version do without

@@ -11,11 +11,22 @@ this they are long, in front, and carry their value behind `=`. Pure: nothing is
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from cline_cli.commands import ALIASES, PLANNED, VERBS
-from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, MAY_BE_EMPTY, PROTECTING, SHARED, Option
+from cline_cli.commands.options import (
+    BY_NAME,
+    HARMLESS,
+    LOOKED_UP_LATER,
+    MAY_BE_EMPTY,
+    OPTIONS,
+    PROTECTING,
+    SHARED,
+    Option,
+    excludes,
+)
 from cline_cli.errors import UsageError
 
 PEERS_VERBS: Mapping[str, str] = {
@@ -84,35 +95,58 @@ def split(argv: Sequence[str], *, is_interactive: bool = False) -> Call:
     return Call("run", (*options, "--", *words), tuple(notes))
 
 
-def read_variables(variables: Mapping[str, str], arguments: Sequence[str] = ()) -> tuple[str, ...]:
+class FromVariables(NamedTuple):
+    """What the environment says of a run."""
+
+    arguments: tuple[str, ...] = ()
+    """As `Call.arguments`; they stand before those, which win."""
+    names: Mapping[str, str] = {}
+    """Option -> the variable that gave it: "--timeout" -> "CLINE_TIMEOUT"."""
+    notes: tuple[str, ...] = ()
+
+
+def read_variables(variables: Mapping[str, str], arguments: Sequence[str] = ()) -> FromVariables:
     """Return the options of a run that the environment gives: CLINE_TIMEOUT=90 is --timeout=90, CLINE_YOLO=1 is --yolo.
 
-    They stand before those of the command line, `arguments`, which win: one of them makes void what the environment
-    says of it, and of everything that it overrules.
+    What is on the command line, `arguments`, makes void what the environment says of it, and against it.
 
     Raises:
-        UsageError: a variable is no value, or asks for protection that is not built yet.
+        UsageError: a variable is no value, or asks for what is not built yet.
     """
-    for name in PROTECTING:
-        if variables.get(name):
-            raise UsageError(f"{name} is not supported yet, and a run does not start without what it asks for")
-    if variables.get("CLINE_SANDBOX") == "require":
-        raise UsageError("CLINE_SANDBOX=require is not supported yet, and a run does not start without a sandbox then")
-    given = {argument.partition("=")[0] for argument in arguments[: _index_of_dashes(arguments)]}
-    groups = {BY_NAME[name].group for name in given if name in BY_NAME} - {""}
+    if variables.get(PROTECTING):
+        raise UsageError(f"{PROTECTING} is not supported yet, and a run does not start without what it asks for")
+    names = {argument.partition("=")[0] for argument in arguments[: _index_of_dashes(arguments)]}
+    given = [BY_NAME[name] for name in names if name in BY_NAME]
     options: list[str] = []
-    for option in BUILT:
-        name, variable = option.names[0], option.variable
-        value = variables.get(variable, "")
-        if name in LOOKED_UP_LATER or name in given or option.group in groups or not value:
+    found: dict[str, str] = {}
+    notes: list[str] = []
+    for option in OPTIONS:
+        name = option.names[0]
+        variable = next((variable for variable in option.variables if variables.get(variable)), "")
+        if not variable or name in LOOKED_UP_LATER or any(one is option or excludes(one, option) for one in given):
             continue
-        if option.takes != "nothing":
-            options.append(f"{name}={value}")
-        elif value in {"1", "true"}:
-            options.append(name)
-        elif value not in {"0", "false"}:
-            raise UsageError(f"{variable} {value!r} is neither true nor false")
-    return tuple(options)
+        value = _read_variable(option, variable, variables[variable])
+        if value is not None:
+            found[name] = variable
+            _keep(option, variable, value or None, options, notes)
+    return FromVariables(tuple(options), found, tuple(notes))
+
+
+def _read_variable(option: Option, variable: str, value: str) -> str | None:
+    """Return the value that a variable gives to its option, empty for a switch that is on, None for nothing."""
+    if value in HARMLESS.get(option.names[0], ()):
+        return None
+    if option.takes != "nothing":
+        return value
+    if value not in {"0", "1", "false", "true"}:
+        raise UsageError(f"{variable} {value!r} is neither true nor false")
+    return "" if value in {"1", "true"} else None
+
+
+def blame(error: UsageError, names: Mapping[str, str]) -> None:
+    """Name the variable in a complaint about an option that nobody typed: in CI it is the variable that is wrong."""
+    for option, variable in names.items():
+        error.message = re.sub(rf"(?<![\w-]){option}(?![\w-])", variable, error.message, count=1)
 
 
 def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Literal["json", "say"] | None:
@@ -148,13 +182,14 @@ def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Litera
 
 
 def _special(word: str) -> Call | None:
-    match word:
-        case "-h" | "--help":
-            return Call("help")
-        case "--help-all":
-            return Call("help", ("all",))
-        case "-V" | "--version":
-            return Call("version")
+    for name, _ in _spread(word):
+        match name:
+            case "-h" | "--help":
+                return Call("help")
+            case "--help-all":
+                return Call("help", ("all",))
+            case "-V" | "--version":
+                return Call("version")
     return None
 
 
@@ -180,7 +215,7 @@ def _refuse_slip(words: Sequence[str]) -> None:
     if not words or " " in words[0]:
         return
     first, *rest = words
-    as_prompt = f"To send it as a prompt: cline -- {first}"
+    as_prompt = f"To send it as a prompt: cline -- {shlex.join(words)}"
     if first in PEERS_VERBS:
         raise UsageError(f"there is no `cline {first}`", f"{PEERS_VERBS[first]}. {as_prompt}")
     if rest:

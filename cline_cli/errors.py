@@ -7,7 +7,7 @@
     ├── LimitReachedError         4   limit       turns, tokens, cost
     ├── DeniedError               5   policy      a changing call was denied, and that tool never succeeded later
     ├── AnswerError               6   schema      the answer never satisfied --schema
-    ├── LateInputError            1   usage       standard input came after the run had gone on without it
+    ├── LateInputError            1   unknown       standard input came after the run had gone on without it
     ├── DeliveryError             1   unknown     the answer is there, but not in the file of --output
     ├── InternalError             1   unknown     a fault of our own
     ├── MistakesError             7   mistakes    too many failed turns in a row, or the same call again and again
@@ -102,7 +102,7 @@ class AnswerError(ClineError):
 
 
 class LateInputError(ClineError):
-    error_class = "usage"
+    pass
 
 
 class DeliveryError(ClineError):

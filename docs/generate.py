@@ -23,7 +23,7 @@ from typer.main import get_command
 
 from cline_cli.commands import VERBS
 from cline_cli.commands.help import TEXTS
-from cline_cli.commands.options import BUILT, OTHER_VARIABLES
+from cline_cli.commands.options import BUILT, OTHER_VARIABLES, Option
 from cline_cli.tools import TOOLS, Workplace, build_tools
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
@@ -78,6 +78,31 @@ def _walk(name: str, command: TyperCommand | TyperGroup) -> Iterator[tuple[str, 
             yield from _walk(f"{name} {sub_name}", sub_command)
 
 
+def describe_run() -> str:
+    """Return what --help prints: the options that people use, on one screen of 24 lines."""
+    rows = [(f"{_spell(option)}", option.help) for option in BUILT if option.is_common]
+    rows.append(("-h, --help", "This; --help-all shows every option, -V the version."))
+    width = max(len(names) for names, _ in rows)
+    verbs = [f"cline {verb}" for verb in VERBS if verb not in {"run", "help"}]
+    return "\n".join(
+        (
+            'Usage: cline [OPTIONS] [PROMPT]...     git diff | cline "Review this."',
+            "",
+            *(f"  {names:<{width}}  {text}" for names, text in rows),
+            "",
+            f"Commands: {', '.join(verbs)}",
+            f"More: cline help {' | '.join(name for name in VERBS if VERBS[name].has_app and name != 'run')}",
+            f"       cline help {' | '.join((*TOPICS, 'environment'))}",
+            "",
+        )
+    )
+
+
+def _spell(option: Option) -> str:
+    short = [name for name in option.names if not name.startswith("--")][:1]
+    return ", ".join((*short, option.names[0])) + (f" {option.metavar}" if option.metavar else "")
+
+
 def describe_commands() -> dict[Path, str]:
     """Return the help texts and the page of commands."""
     files: dict[Path, str] = {}
@@ -87,8 +112,8 @@ def describe_commands() -> dict[Path, str]:
             continue
         app = import_module(f"cline_cli.commands.{row.module}").app
         name = "cline" if verb == "run" else f"cline {verb}"
-        files[TEXTS / f"{verb}.txt"] = render(app, name)
         whole = render(app, name, is_whole=True)
+        files[TEXTS / f"{verb}.txt"] = describe_run() if verb == "run" else render(app, name)
         if verb == "run":
             files[TEXTS / "all.txt"] = whole
         sections.append(f"## {name}\n\n```text\n{whole}```\n")
@@ -112,7 +137,7 @@ def describe_tools() -> str:
 
 def describe_environment() -> str:
     """Return the page of environment variables."""
-    rows = [(option.variable, f"`{option.names[0]}`", option.help) for option in BUILT]
+    rows = [(option.variables[0], f"`{option.names[0]}`", option.help) for option in BUILT]
     others = [(names, "", text) for names, text in OTHER_VARIABLES.items()]
     table = "\n".join(f"| `{name}` | {option} | {text.rstrip('.')} |" for name, option, text in (*rows, *others))
     return f"# Environment variables\n\n{ENVIRONMENT}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"

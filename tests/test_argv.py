@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cline_cli.argv import PEERS_VERBS, Call, asked_for_lines, read_variables, split
+from cline_cli.argv import PEERS_VERBS, Call, FromVariables, asked_for_lines, blame, read_variables, split
 from cline_cli.commands import ALIASES, PLANNED, VERBS
 from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, OPTIONS, PROTECTING, Option
 from cline_cli.errors import UsageError
@@ -90,6 +90,8 @@ def test_names_are_unique() -> None:
         (["help", "auth"], Call("help", ("auth",))),
         (["--help"], Call("help")),
         (["fix it", "-h"], Call("help")),
+        (["-hv"], Call("help")),
+        (["-yV"], Call("version")),
         (["--help-all"], Call("help", ("all",))),
         (["auth", "--help"], Call("help", ("auth",))),
         (["local", "install", "-h"], Call("help", ("local",))),
@@ -168,18 +170,23 @@ def test_a_command_line_is_refused_with_the_word_that_is_wrong(argv: list[str], 
 
 def test_options_come_from_variables() -> None:
     variables = {"CLINE_TIMEOUT": "90", "CLINE_YOLO": "1", "CLINE_PLAN": "false", "CLINE_MAX_TURNS": "", "HOME": "/"}
-    assert read_variables(variables) == ("--yolo", "--timeout=90")
-    assert read_variables({"CLINE_MODEL": "m", "CLINE_API_KEY": "k", "CLINE_DIR": "d"}) == ()
-    assert read_variables({"CLINE_KEY": "k"}) == ("--key=k",)
+    found = read_variables(variables)
+    assert found.arguments == ("--yolo", "--timeout=90")
+    assert found.names == {"--yolo": "CLINE_YOLO", "--timeout": "CLINE_TIMEOUT"}
+    assert read_variables({"CLINE_MODEL": "m", "CLINE_API_KEY": "k", "CLINE_DIR": "d"}).arguments == ()
+    assert read_variables({"CLINE_KEY": "k"}).arguments == ("--key=k",)
 
 
-@pytest.mark.parametrize("option", [option for option in BUILT if option.names[0] not in LOOKED_UP_LATER])
-def test_every_option_of_a_run_has_a_variable(option: Option) -> None:
+@pytest.mark.parametrize(
+    ("option", "variable"),
+    [(option, variable) for option in BUILT if option.names[0] not in LOOKED_UP_LATER for variable in option.variables],
+)
+def test_every_option_of_a_run_has_a_variable_for_each_long_name(option: Option, variable: str) -> None:
     value = sample(option)
     expected = f"{option.names[0]}={value}" if value else option.names[0]
-    assert option.variable == f"CLINE_{option.names[0][2:].replace('-', '_').upper()}"
-    assert read_variables({option.variable: value or "1"}) == (expected,)
-    assert read_variables({option.variable: value or "1"}, [expected, "--", "x"]) == ()
+    assert f"CLINE_{option.names[0][2:].replace('-', '_').upper()}" == option.variables[0]
+    assert read_variables({variable: value or "1"}).arguments == (expected,)
+    assert read_variables({variable: value or "1"}, [expected, "--", "x"]).arguments == ()
 
 
 @pytest.mark.parametrize(
@@ -190,11 +197,55 @@ def test_every_option_of_a_run_has_a_variable(option: Option) -> None:
         ({"CLINE_JSON": "1"}, ["--output-format=plain", "--"]),
         ({"CLINE_QUIET": "1"}, ["--verbose", "--"]),
         ({"CLINE_ID": "S"}, ["--continue", "--"]),
+        ({"CLINE_NO_TOOLS": "1"}, ["--continue", "--"]),
+        ({"CLINE_NO_SESSION": "1"}, ["--id=S", "--"]),
+        ({"CLINE_CONTINUE": "1"}, ["--no-tools", "--"]),
+        ({"CLINE_STREAM": "1"}, ["--schema=a", "--"]),
+        ({"CLINE_SCHEMA": "a"}, ["--stream", "--"]),
     ],
 )
-def test_a_flag_makes_void_what_a_variable_of_its_group_says(variables: dict[str, str], arguments: list[str]) -> None:
-    assert read_variables(variables, arguments) == ()
-    assert len(read_variables(variables, ["--", *arguments])) == 1
+def test_a_flag_makes_void_what_a_variable_says_against_it(variables: dict[str, str], arguments: list[str]) -> None:
+    assert read_variables(variables, arguments).arguments == ()
+    assert len(read_variables(variables, ["--", *arguments]).arguments) == 1
+
+
+def test_a_flag_leaves_alone_what_a_variable_says_beside_it() -> None:
+    assert read_variables({"CLINE_NO_TOOLS": "1"}, ["--no-session", "--"]).arguments == ("--no-tools",)
+
+
+@pytest.mark.parametrize("option", REFUSED, ids=lambda option: option.names[0])
+def test_a_variable_that_asks_for_what_is_not_built_is_refused_and_never_ignored(option: Option) -> None:
+    for variable in option.variables:
+        with pytest.raises(UsageError, match=f"{variable} is not supported yet"):
+            read_variables({variable: "true" if option.takes == "nothing" else "require"})
+        assert read_variables({variable: ""}).arguments == ()
+
+
+def test_a_variable_that_asks_for_nothing_is_no_reason_to_refuse() -> None:
+    for value in ("off", "1"):
+        assert read_variables({"CLINE_SANDBOX": value}) == FromVariables()
+    assert read_variables({"CLINE_PATCH": "0"}) == FromVariables()
+
+
+def test_a_policy_in_a_variable_is_refused_and_never_ignored() -> None:
+    with pytest.raises(UsageError, match=f"{PROTECTING} is not supported yet"):
+        read_variables({PROTECTING: "{}"})
+    assert read_variables({PROTECTING: ""}) == FromVariables()
+
+
+def test_a_variable_without_meaning_is_noted() -> None:
+    assert read_variables({"CLINE_COMPACTION": "off"}).notes == ("CLINE_COMPACTION has no effect here",)
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused() -> None:
+    with pytest.raises(UsageError, match="CLINE_YOLO 'maybe' is neither true nor false"):
+        read_variables({"CLINE_YOLO": "maybe"})
+
+
+def test_a_variable_is_blamed_for_its_value() -> None:
+    error = UsageError("--timeout 'x' is no time", "Give seconds")
+    blame(error, {"--timeout": "CLINE_TIMEOUT", "--time": "CLINE_TIME"})
+    assert str(error) == "CLINE_TIMEOUT 'x' is no time. Give seconds"
 
 
 @pytest.mark.parametrize(
@@ -218,19 +269,3 @@ def test_it_is_told_of_a_wrong_command_line_whether_json_was_asked_for(
     argv: list[str], variables: dict[str, str], kind: str | None
 ) -> None:
     assert asked_for_lines(argv, variables) == kind
-
-
-@pytest.mark.parametrize("name", PROTECTING)
-def test_a_variable_that_protects_is_refused_and_never_ignored(name: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is not supported yet"):
-        read_variables({name: "x"})
-    assert read_variables({name: ""}) == ()
-
-
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [({"CLINE_SANDBOX": "require"}, "not supported yet"), ({"CLINE_YOLO": "maybe"}, "neither true nor false")],
-)
-def test_a_variable_is_refused_when_it_cannot_be_kept_to(variables: dict[str, str], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        read_variables(variables)

@@ -50,7 +50,7 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_help_fits_one_screen() -> None:
     text = (ROOT / "cline_cli" / "commands" / "help" / "run.txt").read_text("utf-8")
-    assert len(text.splitlines()) <= 40
+    assert len(text.splitlines()) <= 23  # and the line that the shell asks on
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -68,13 +68,18 @@ class UsageUpdated:
     """Of the run so far."""
 
 
+NoticeReason = Literal["answer_refused", "reply_cut", "limit_reached", "dry_run"]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something that the person should know, and that is no failure yet."""
 
-    reason: Literal["answer_refused", "reply_cut", "limit_reached"]
+    reason: NoticeReason
     text: str
     """One line."""
+    details: JsonObject = field(default_factory=dict)
+    """For programs."""
 
 
 @dataclass(frozen=True, slots=True)

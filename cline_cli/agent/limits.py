@@ -41,6 +41,8 @@ class Tally:
     started: float = field(init=False)
     iterations: int = 0
     usage: Usage = Usage()
+    has_received: bool = False
+    """A provider has sent something that it may bill."""
     tool_calls: int = 0
     answer: str = ""
     is_answered: bool = False
@@ -80,7 +82,8 @@ class Tally:
             return LimitReachedError(message, "Raise it with --max-total-tokens")
         allowance = self._allowance()
         if allowance and allowance.next_tokens < LEAST_TOKENS:
-            message = f"the limit of ${limits.max_cost_usd:g} was reached (${self.usage.cost_usd or 0:.4f} used)"
+            spent = f"${self.usage.cost_usd or 0:.4f} used"
+            message = f"the limit of ${limits.max_cost_usd:g} leaves too little for another request ({spent})"
             return LimitReachedError(message, "Raise it with --max-cost")
         return None
 
@@ -108,6 +111,7 @@ class Tally:
 
     def count_reply(self, reply: AssistantMessage) -> AssistantMessage:
         """Count what a reply took, and return it with what its provider did not say of that."""
+        self.has_received = True
         usage = complete_usage(reply, self.context_tokens, self.limits.price)
         self.usage += usage
         if not usage.is_estimate or reply.usage.input_tokens:
@@ -183,7 +187,7 @@ class Tally:
             error = self._denied()
         return RunFinished(
             text=self.answer,
-            usage=self.usage,
+            usage=self.usage if self.has_received else Usage(cost_usd=0.0),
             iterations=self.iterations,
             tool_calls=self.tool_calls,
             duration_s=self.clock() - self.started,

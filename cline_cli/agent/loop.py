@@ -43,7 +43,7 @@ from cline_cli.agent.messages import (
     UserMessage,
     user_text,
 )
-from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request
+from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request, Waiting
 from cline_cli.agent.repair import interrupted, repair
 from cline_cli.agent.tool import Tool, ToolError, ToolOutput, ToolSpec
 from cline_cli.errors import ClineError, ContentFilteredError, EmptyReplyError, ProviderError
@@ -198,6 +198,7 @@ class Agent:
                     if isinstance(delta, AssistantMessage):
                         reply = delta
                     else:
+                        self.tally.has_received = self.tally.has_received or not isinstance(delta, Waiting)
                         yield delta
             assert reply is not None, "a provider's stream ends with an AssistantMessage"
             reply = self.tally.count_reply(reply)

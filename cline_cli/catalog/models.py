@@ -38,6 +38,14 @@ def facts(model: str) -> ModelFacts | None:
     return _read().get(_plain(model))
 
 
+def nearest(model: str) -> tuple[str, ...]:
+    """Return the three names of models that are most like this one, with a vendor in front where it has one."""
+    from difflib import get_close_matches  # lazy: only for a complaint
+
+    names = [name if "/" in model else name.rpartition("/")[2] for name in _load()]
+    return tuple(get_close_matches(model, names, 3, cutoff=0))
+
+
 def output_limit(model: str) -> int | None:
     """Return the most output tokens to ask a model for, or None for one that is not known.
 
@@ -56,6 +64,10 @@ def _plain(model: str) -> str:
 
 
 @functools.cache
+def _load() -> dict[str, ModelFacts]:
+    return {name: ModelFacts(**values) for name, values in json.loads(_FILE.read_bytes())["models"].items()}
+
+
+@functools.cache
 def _read() -> dict[str, ModelFacts]:
-    models = json.loads(_FILE.read_bytes())["models"]
-    return {_plain(name): ModelFacts(**values) for name, values in models.items()}
+    return {_plain(name): known for name, known in _load().items()}

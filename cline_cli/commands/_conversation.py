@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from cline_cli import app as composition
 from cline_cli.agent.approval import Allow, Deny
-from cline_cli.agent.events import LeftoverProcess, RunFinished
+from cline_cli.agent.events import LeftoverProcess, Notice, RunFinished
 from cline_cli.agent.messages import JsonObject, Usage
 from cline_cli.agent.tool import Tool
 from cline_cli.commands._asked import Asked
@@ -221,7 +221,7 @@ class _Conversation:
 
     async def _show_end(self, error: ClineError, most_s: float) -> None:
         """Show how the run ended, if that is not shown already and whoever reads takes it in time."""
-        if self.is_shown or self.asked.is_dry:
+        if self.is_shown:
             return
         self.is_shown = True
         finished = self._finish(error)
@@ -275,10 +275,15 @@ class _Conversation:
         _stop(self.stop_request, _late())
 
     async def _tell_dry_run(self, running: composition.Run, prompt: Prompt) -> None:
-        from cline_cli.commands._dry_run import describe  # lazy: few runs are dry
+        """Show a run whose answer is what it would have been."""
+        from cline_cli.commands._dry_run import collect, describe  # lazy: few runs are dry
 
-        text = describe(self.asked, self.choice, running, prompt, is_interactive=self.environment.is_interactive)
-        await Output(self.environment.stdout).write_text(text)
+        facts = collect(self.asked, self.choice, running, prompt, is_interactive=self.environment.is_interactive)
+        front_end = self._open_front_end()
+        self.is_shown = True
+        await front_end.show(Notice("dry_run", "nothing is sent", facts))
+        finished = replace(self._finish(None), text=describe(facts))
+        await front_end.show(finished)
 
     async def _tell(self, notice: str) -> None:
         if not self.asked.manner.is_quiet:

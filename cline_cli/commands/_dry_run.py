@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Mapping
 
 from cline_cli.agent.messages import JsonValue
 from cline_cli.app import Chosen, Run
@@ -11,16 +12,21 @@ from cline_cli.commands._prompt import Prompt
 from cline_cli.text import one_line
 
 
-def describe(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, *, is_interactive: bool) -> str:
-    """Return a line for each fact; with --json one line of JSON."""
+def collect(
+    asked: Asked, choice: Chosen, running: Run, prompt: Prompt, *, is_interactive: bool
+) -> dict[str, JsonValue]:
+    """Return what there is to know of the run, under names of JSON."""
     changes = "run" if asked.options.auto_approve else "are asked for" if is_interactive else "are denied"
     if asked.options.mode == "plan":
         changes = "are denied"
-    facts = {**_collect(asked, choice, running, prompt), "changes": changes}
-    if asked.manner.output_format in {"json", "say"}:
-        return f"{json.dumps({'type': 'dry_run', **facts})}\n"
-    width = max(map(len, facts)) + 2
-    return "".join(f"{name:<{width}}{one_line(_say(value))}\n" for name, value in facts.items())
+    return {**_collect(asked, choice, running, prompt), "changes": changes}
+
+
+def describe(facts: Mapping[str, JsonValue]) -> str:
+    """Return a line for each fact."""
+    names = {name: re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", name) for name in facts}
+    width = max(map(len, names.values())) + 2
+    return "\n".join(f"{names[name]:<{width}}{one_line(_say(value))}" for name, value in facts.items())
 
 
 def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt) -> dict[str, JsonValue]:
@@ -42,10 +48,10 @@ def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt) -> dict
         "folder": str(asked.workspace),
         "tools": [spec.name for spec in agent.offered],
         "rules": [],
-        "session_messages": len(agent.messages),
+        "sessionMessages": len(agent.messages),
         "limits": {name: value for name, value in limits.items() if value is not None},
         "stdin": prompt.stdin,
-        "request_bytes": agent.provider.measure(request),
+        "requestBytes": agent.provider.measure(request),
     }
 
 

@@ -176,7 +176,7 @@ async def _read_stdin(wanted: Wanted, environment: Environment, tell: _Tell, pat
         return _from_spool(spool)
 
 
-def _from_spool(spool: Spool) -> _Stdin:
+def _from_spool(spool: Spool, what: str = "Standard input") -> _Stdin:
     kind = _classify(spool.first)
     if spool.path is None:
         content = _whole(spool.data, kind)
@@ -184,16 +184,14 @@ def _from_spool(spool: Spool) -> _Stdin:
         return _Stdin(content, status, spool.size)
     path, root = _valid(str(spool.path)), spool.path.parent
     if kind.image or kind.binary:
-        text = f"[Standard input is {_name(kind)}, {spool.size:,} bytes. It is in the file {path}]"
+        text = f"[{what} is {_name(kind)}, {spool.size:,} bytes. It is in the file {path}]"
         return _Stdin(_Content(text, root=root), "spooled", spool.size, spool.path)
     lines = (
         ""
         if kind.encoding.name.startswith("utf-16")
         else f", {spool.lines:,} {'line' if spool.lines == 1 else 'lines'}"
     )
-    content = _extract(
-        f"Standard input: {spool.size:,} bytes{lines}", path, kind.encoding, spool.head, spool.tail, spool.size
-    )
+    content = _extract(f"{what}: {spool.size:,} bytes{lines}", path, kind.encoding, spool.head, spool.tail, spool.size)
     return _Stdin(content._replace(root=root), "spooled", spool.size, spool.path)
 
 
@@ -204,6 +202,8 @@ async def _read_file(name: str, wanted: Wanted) -> _Content:
     try:
         descriptor = _open_file(wanted.workspace / name, name)
         try:
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                return await _take_pipe(descriptor, name, wanted)
             return await _take_file(descriptor, name, wanted)
         finally:
             os.close(descriptor)
@@ -212,7 +212,10 @@ async def _read_file(name: str, wanted: Wanted) -> _Content:
 
 
 def _open_file(path: Path, name: str) -> int:
-    """Return a descriptor of an ordinary file, links followed: a person has named it. Raises UsageError, OSError."""
+    """Return a descriptor of a file or a named pipe, links followed: a person has named it.
+
+    Raises UsageError, OSError.
+    """
     # Opening alone can do something to a device, so what it is is asked before, and made sure of afterwards.
     _require_ordinary(path.stat(), name)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -228,8 +231,19 @@ def _require_ordinary(status: os.stat_result, name: str) -> None:
     """Raises UsageError."""
     if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"cannot read {_valid(name)}: it is a folder", "Give files with -f.")
-    if not stat.S_ISREG(status.st_mode):
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         raise UsageError(f"cannot read {_valid(name)}: it is no ordinary file", "Pipe it in: cline ... < FILE")
+
+
+async def _take_pipe(descriptor: int, name: str, wanted: Wanted) -> _Content:
+    """Take all that comes through a named pipe: `-f <(git diff)`. Raises ClineError."""
+    shown = _valid(name)
+    with Spool(lambda first: _plan(first, name, wanted), wanted.open_spool) as spool:
+        await read_into(descriptor, spool.take)
+        spool.finish()
+        content = _from_spool(spool, shown).content
+    text = content.text if content.image is None else f"[{content.image.media_type}: it is attached]"
+    return content._replace(text=_enclose(shown, text))
 
 
 async def _take_file(descriptor: int, name: str, wanted: Wanted) -> _Content:

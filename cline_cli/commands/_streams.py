@@ -9,7 +9,7 @@ import select
 from pathlib import Path
 
 from cline_cli.environment import Environment
-from cline_cli.errors import UsageError
+from cline_cli.errors import ClineError, UsageError
 from cline_cli.text import one_line
 
 WAIT_MS = 500
@@ -33,9 +33,17 @@ def say(environment: Environment, text: str) -> None:
     """Write to stdout what was asked for.
 
     Raises:
-        OSError: it cannot be written; BrokenPipeError where the reader has gone.
+        BrokenPipeError: the reader has gone.
+        ClineError: it cannot be written.
     """
-    _write(environment.stdout, text)
+    if environment.stdout is None:
+        raise ClineError("cannot write to standard output: it is closed")
+    try:
+        _write(environment.stdout, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ClineError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def tell(environment: Environment, notice: str) -> None:

@@ -29,7 +29,9 @@ class Option(NamedTuple):
     """Shown by --help; the others by --help-all."""
     state: State = "built"
     group: str = ""
-    """Options that overrule one another: a flag of a group makes the variables of the whole group void."""
+    """Options that overrule one another; a variable of one is void where another is given on the command line."""
+    against: tuple[str, ...] = ()
+    """Further options that cannot stand together with it; of two, it is enough that one names the other."""
 
     @property
     def name(self) -> str:
@@ -38,32 +40,35 @@ class Option(NamedTuple):
         return f"{name}_" if iskeyword(name) else name
 
     @property
-    def variable(self) -> str:
-        """The environment variable that stands for it: "CLINE_MAX_TURNS"."""
-        return f"CLINE_{self.name.upper().rstrip('_')}"
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that stand for it, one a long name: "CLINE_MAX_TURNS". The first counts most."""
+        names = (name.removeprefix("--") for name in self.names if name.startswith("--"))
+        return tuple(f"CLINE_{name.replace('-', '_').upper()}" for name in names)
 
 
+SESSION = ("--id", "--continue")
 LEVELS = "none|low|medium|high|xhigh"
 
 
-def _row(
+def _row(  # noqa: PLR0913  # the columns of the table
     names: str,
     help: str = "",  # noqa: A002  # the field's name
     metavar: str = "",
     *,
     is_common: bool = False,
     group: str = "",
+    against: tuple[str, ...] = (),
     state: State = "built",
 ) -> Option:
     """Return a switch, or with a `metavar` an option that takes one value."""
     takes: Takes = "value" if metavar else "nothing"
-    return Option(tuple(names.split()), help, takes, metavar, "", "", is_common, state, group)
+    return Option(tuple(names.split()), help, takes, metavar, "", "", is_common, state, group, against)
 
 
 OPTIONS: tuple[Option, ...] = (
     _row("--yolo -y --no-interactive", "Run commands and edits without asking.", is_common=True, group="approval"),
     _row("--plan -p", "Change nothing; answer with a plan.", is_common=True, group="mode"),
-    _row("--no-tools -n", "Be a filter: no tools, no context.", is_common=True),
+    _row("--no-tools -n", "Be a filter: no tools, no context.", is_common=True, against=SESSION),
     _row("--model -m", "The model for this run.", "MODEL", is_common=True),
     _row("--provider -P", "Who serves it, for this run.", "NAME", is_common=True),
     Option(("--file", "-f", "--image"), "Send a file along; again for more.", "values", "FILE", is_common=True),
@@ -110,9 +115,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _row("--stdin", "auto, wait for its end, or ignore it.", "MODE", group="stdin"),
     _row("--require-stdin", "End with an error when nothing is piped in.", group="stdin"),
-    _row("--stream", "Print all text as it comes, not the answer alone."),
+    _row("--stream", "Print all text as it comes, not the answer alone.", against=("--schema",)),
     _row("--output-format -F", "rich, plain, or json as older versions wrote it.", "FORMAT", group="output"),
-    _row("--no-session", "Keep nothing of the run."),
+    _row("--no-session", "Keep nothing of the run.", against=SESSION),
     _row("--dry-run", "Tell what would be sent, and send nothing."),
     _row("--bare", "Read no settings from disk."),
     _row("--config", "Folder of the settings.", "DIR"),
@@ -137,8 +142,18 @@ SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
 """Options of a run that every verb understands."""
 LOOKED_UP_LATER = frozenset({"--provider", "--model", "--config", "--data-dir"})
 """Their variables are looked at where the settings are, for every verb."""
-PROTECTING = ("CLINE_COMMAND_PERMISSIONS", "CLINE_ALLOW", "CLINE_DENY")
-"""Variables that limit what a run may do, and are not built yet: a run that cannot keep to them must not start."""
+PROTECTING = "CLINE_COMMAND_PERMISSIONS"
+"""Limits what a run may do, is no option, and not built yet: a run that cannot keep to it must not start."""
+HARMLESS: dict[str, frozenset[str]] = {"--sandbox": frozenset({"off", "1"})}
+"""Values of variables that ask for nothing, although the option is not built: 1 is the original's own mark."""
+
+
+def excludes(one: Option, other: Option) -> bool:
+    """Return whether two options cannot stand together."""
+    is_group = one.group == other.group != ""
+    return is_group or other.names[0] in one.against or one.names[0] in other.against
+
+
 OTHER_VARIABLES: dict[str, str] = {
     "CLINE_API_KEY": "A key for the Cline API, or for a server of your own; others have variables of their own",
     "CLINE_DIR": "Folder of the settings, as CLINE_CONFIG",

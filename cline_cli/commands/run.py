@@ -99,6 +99,12 @@ def _read(words: str, given: Given, settings: Settings, environment: Environment
         effort=read_effort(given.text("thinking")),
         schema=schema,
     )
+    manner = read_manner(given, has_schema=schema is not None)
+    if given.flag("dry_run"):
+        manner = replace(manner, holds=True)
+    output = _check_output(given.text("output"), workspace, environment)
+    if output and environment.stdout is not None and output.leads_to(environment.stdout) and manner.is_for_programs:
+        raise UsageError("--output leads to standard output, where JSON lines go", "Give another file")
     return Asked(
         options=options,
         prompt=words,
@@ -108,8 +114,8 @@ def _read(words: str, given: Given, settings: Settings, environment: Environment
         max_stdin_bytes=settings.max_stdin_bytes,
         workspace=workspace,
         deadline=deadline,
-        manner=read_manner(given, has_schema=schema is not None),
-        output=_check_output(given.text("output"), workspace, environment),
+        manner=manner,
+        output=output,
         is_kept=has_tools and not given.flag("no_session") and not given.flag("dry_run"),
         is_dry=given.flag("dry_run"),
     )

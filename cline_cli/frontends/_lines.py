@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from cline_cli.agent.messages import JsonValue
 from cline_cli.machine.output import Output
 
+COST_DIGITS = 10
+"""Of a US dollar; sums of bills have no more, but for what floating point adds."""
 MAX_DEPTH = 200
 """How deep a document of the model may be nested: jq 1.6 reads no line that is nested deeper than 256."""
 
@@ -86,7 +88,7 @@ def to_milliseconds(seconds: float) -> int:
 
 def to_cost(cost_usd: float | None) -> float | None:
     """Return the cost, or None for one that is not known or not a finite number."""
-    return cost_usd if cost_usd is not None and math.isfinite(cost_usd) else None
+    return round(cost_usd, COST_DIGITS) if cost_usd is not None and math.isfinite(cost_usd) else None
 
 
 def _parse_finite(text: str) -> float:

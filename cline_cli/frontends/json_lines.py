@@ -305,8 +305,8 @@ def _describe_news(event: UsageUpdated | Waiting | ReplyDiscarded | Notice) -> J
             return _status("waiting", cause)
         case ReplyDiscarded(cause):
             return _status("reply_discarded", f"the reply so far is void: {cause}")
-        case Notice(reason, text):
-            return _status(reason, text)
+        case Notice(reason, text, details):
+            return _status(reason, text, details)
 
 
 def _status(reason: str, message: str, metadata: JsonObject | None = None) -> JsonObject:

@@ -38,3 +38,8 @@ class Manner:
     """Nothing but the answer; errors are told elsewhere."""
     is_verbose: bool = False
     facts: RunFacts = RunFacts()
+
+    @property
+    def is_for_programs(self) -> bool:
+        """Whether stdout gets lines of JSON and nothing else."""
+        return self.output_format in {"json", "say"}

@@ -40,6 +40,8 @@ from cline_cli.text import Sanitizer, one_line, sanitize
 
 SILENCE_S = 30
 """When nothing came for so long, that is said; and again at every full minute."""
+LONG_PAUSE_S = 5
+"""A pause before a retry that is worth a line."""
 SUMMARY_CELLS = 120
 NOTICE_CELLS = 300
 
@@ -103,8 +105,8 @@ class TextFrontEnd:
                     await self._stream(text)
             case ThinkingDelta() | ToolCallDelta() | ToolProgress() | UsageUpdated():
                 pass
-            case Notice(reason, text):
-                if reason != "limit_reached":  # that is told as the run's error
+            case Notice(_, text):
+                if self._manner.is_verbose:  # it is no failure yet, and those are told
                     await self._say(one_line(text, NOTICE_CELLS))
             case RunStarted() | IterationStarted() | ReplyDiscarded() | Waiting() | MessageFinished():
                 await self._show_request(event)
@@ -149,7 +151,7 @@ class TextFrontEnd:
                 await self._discard(cause)
             case Waiting(delay_s, cause):
                 self._silence.cause = one_line(cause, OUTCOME_CELLS)
-                if delay_s > 0:
+                if delay_s >= (0.1 if self._manner.is_verbose else LONG_PAUSE_S):
                     await self._say(f"waiting {format_duration(delay_s)}: {self._silence.cause}")
             case MessageFinished(message):
                 self._silence.cause = ""

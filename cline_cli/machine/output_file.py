@@ -44,6 +44,10 @@ class OutputFile:
     own: Sequence[int]
     """The descriptors that the rest of the program writes to."""
 
+    def leads_to(self, descriptor: int) -> bool:
+        """Whether it is where a descriptor of the rest of the program writes to."""
+        return _find_descriptor(self.path, (descriptor,)) == descriptor
+
     async def deliver(self, data: bytes) -> None:
         """Write the data, whole. Cancelling stops it at once, with some of the data in a pipe or a device.
 

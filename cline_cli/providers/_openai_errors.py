@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cline_cli.agent.messages import JsonValue
+from cline_cli.catalog.models import nearest
 from cline_cli.errors import (
     ContentFilteredError,
     ContextWindowError,
@@ -137,7 +138,8 @@ def to_error(complaint: Complaint, endpoint: Endpoint, model: str) -> ProviderEr
     elif status == 413 or (status in {0, 400, 422} and re.search(_TOO_LONG, f"{code} {complaint.words}")):
         error = ContextWindowError(f"the conversation is too long for {model}{says}", "Begin a new one, or send less")
     elif _is_about_model(complaint):
-        error = UnknownModelError(f"{who} does not serve {one_line(model, 100)}{says}", "Give another model with -m")
+        hint = f"Give another model with -m; the nearest that are known are {', '.join(nearest(model))}"
+        error = UnknownModelError(f"{who} does not serve {one_line(model, 100)}{says}", hint)
     elif status == 404:
         error = ProviderError(
             f"{who} has nothing at {endpoint.base_url}/chat/completions{says}",

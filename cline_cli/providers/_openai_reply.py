@@ -23,7 +23,7 @@ from cline_cli.agent.messages import (
     Usage,
 )
 from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
-from cline_cli.errors import ServerError
+from cline_cli.errors import ProviderError
 from cline_cli.network.http import CutOffError
 from cline_cli.network.sse import MAX_EVENT_BYTES, Decoder, EventTooLargeError
 from cline_cli.providers._openai_shortcut import TextShortcut
@@ -92,7 +92,7 @@ class ReplyReader:
         Raises:
             ServerSaidError: the stream goes on with an error.
             CutOffError: an event is damaged.
-            ServerError: an event, or the whole reply, is larger than any that makes sense.
+            ProviderError: an event, or the whole reply, is larger than any that makes sense.
         """
         try:
             events = self._decoder.feed(data)
@@ -279,8 +279,8 @@ class ReplyReader:
     def _cut_off(self, what: str) -> CutOffError:
         return CutOffError(f"the reply of {self._provider} {what}", "Try again later")
 
-    def _too_large(self, why: str) -> ServerError:
-        return ServerError(f"cannot use the reply of {self._provider}: {why}", "Try again, or another model")
+    def _too_large(self, why: str) -> ProviderError:
+        return ProviderError(f"cannot use the reply of {self._provider}: {why}", "Try another model")
 
 
 def _parse_only_text(event: str) -> str | None:

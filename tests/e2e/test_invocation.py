@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,9 +169,13 @@ def test_a_dry_run_tells_what_would_be_sent_and_sends_nothing(serve: Serve) -> N
 
 def test_the_bytes_of_a_dry_run_are_those_that_are_sent(serve: Serve) -> None:
     server, ask = serve(text("ok"))
-    told = json.loads(ask("--dry-run", "--json", "-y", "hi there", stdin=b"some text").stdout)
+    result = ask("--dry-run", "--json", "-y", "hi there", stdin=b"some text")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    (told,) = (line["event"]["metadata"] for line in lines if line.get("event", {}).get("reason") == "dry_run")
     ask("-y", "hi there", stdin=b"some text")
-    assert told["request_bytes"] == server.requests[0].size_bytes
+    assert told["requestBytes"] == server.requests[0].size_bytes
+    assert (lines[-1]["type"], lines[-1]["exitCode"], lines[-1]["iterations"]) == ("run_result", 0, 0)
+    assert str(told["requestBytes"]) in lines[-1]["text"]
 
 
 def test_a_bare_run_reads_no_settings(serve: Serve, cline: RunCline, private_home: Path) -> None:
@@ -252,3 +257,39 @@ def test_a_note_is_not_told_when_it_is_to_be_quiet(serve: Serve) -> None:
     _, ask = serve(text("ok"), repeat_last=True)
     assert "--compaction has no effect" in ask("--compaction", "off", "hi there").stderr
     assert ask("-q", "--compaction", "off", "hi there").stderr == ""
+
+
+def test_an_answer_does_not_get_among_lines_of_json(serve: Serve, tmp_path: Path) -> None:
+    server, ask = serve()
+    result = ask("--json", "--output", "/dev/stdout", "hi there")
+    assert (result.exit_code, result_of(result.stdout)["exitCode"]) == (2, 2)
+    done = shell("cline --json --output f x > f; echo $?", server, tmp_path)
+    assert done.stdout == "2\n"
+    assert result_of(Path("f").read_bytes())["exitCode"] == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("CLINE_TIMEOUT", "soon", "CLINE_TIMEOUT 'soon' is no time"),
+        ("CLINE_MAX_CONSECUTIVE_MISTAKES", "0", "CLINE_MAX_CONSECUTIVE_MISTAKES '0' is not a whole number"),
+        ("CLINE_CWD", "/nowhere", "CLINE_CWD '/nowhere' is not a folder"),
+        ("CLINE_PATCH", "1", "CLINE_PATCH is not supported yet"),
+        ("CLINE_HOOKS_DIR", "/x", "CLINE_HOOKS_DIR is not supported yet"),
+    ],
+)
+def test_a_variable_is_named_when_it_is_what_is_wrong(serve: Serve, variable: str, value: str, words: str) -> None:
+    server, ask = serve()
+    result = ask("-y", "do it now", **{variable: value})
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert words in result.stderr
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("line", ["cline --help", "cline help json", "cline auth status", "cline --version"])
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_it_is_told_when_what_was_asked_for_cannot_be_printed(tmp_path: Path, line: str, redirection: str) -> None:
+    with FakeServer() as server:
+        done = shell(f"{line} {redirection}", server, tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"cline: cannot write to standard output: .+\n", done.stderr)

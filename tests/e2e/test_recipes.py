@@ -122,34 +122,87 @@ def test_every_recipe_is_tested() -> None:
     assert list(RECIPES) == list(CASES)
 
 
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """Return a folder for the PATH with the command and pytest in it, and a `sleep` that does not."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, line in (
+        ("cline", f'exec "{sys.executable}" -m cline_cli "$@"'),
+        ("pytest", f'exec "{sys.executable}" -m pytest -p no:cacheprovider "$@"'),
+        ("sleep", 'echo "$1" >> slept'),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def run(script: str, server: FakeServer, programs: Path, *, stdin: str | None = None) -> Done:
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "CLINE_API_KEY": "sk-test-0123456789",
+        "CLINE_API_BASE_URL": server.origin,
+        "GITHUB_STEP_SUMMARY": "summary.md",
+    }
+    done = subprocess.run(
+        ["bash", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        input=stdin or "",
+        timeout=50,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def need(*names: str) -> None:
+    for name in names:
+        if not shutil.which(name):
+            pytest.skip(f"{name} is not installed")
+
+
 @pytest.mark.parametrize("title", CASES)
-def test_a_recipe_does_what_it_says(title: str, tmp_path: Path) -> None:
+def test_a_recipe_does_what_it_says(title: str, programs: Path) -> None:
     recipe, case = RECIPES[title], CASES[title]
-    for program in ("bash", "git", "jq"):
-        if program in recipe + case.setup and not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, module in (("cline", "cline_cli"), ("pytest", "pytest -p no:cacheprovider")):
-        script = programs / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
-        script.chmod(0o755)
+    need(*(program for program in ("bash", "git", "jq") if program in recipe + case.setup))
     with FakeServer(*case.turns, repeat_last=case.is_repeated) as server:
-        environment = {
-            **os.environ,
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "CLINE_API_KEY": "sk-test-0123456789",
-            "CLINE_API_BASE_URL": server.origin,
-            "GITHUB_STEP_SUMMARY": "summary.md",
-        }
-        subprocess.run(["bash", "-ec", case.setup], check=True, env=environment, capture_output=True, timeout=30)
-        done = subprocess.run(
-            ["bash", "-c", recipe],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            timeout=50,
-        )
-        case.check(Done(done.returncode, done.stdout, done.stderr), server)
+        assert run(f"set -e\n{case.setup}", server, programs).exit_code == 0
+        case.check(run(recipe, server, programs), server)
+
+
+def test_trying_again_ends_with_the_failure_when_every_try_fails(programs: Path) -> None:
+    recipe = RECIPES["Try again later where that makes sense, and only there:"]
+    with FakeServer(status(429, "slow down", {"Retry-After": "600"}), repeat_last=True) as server:
+        assert run(recipe, server, programs).exit_code == 75
+        assert len(server.requests) == 4
+    assert Path("slept").read_text() == "1\n60\n600\n"
+
+
+def test_nothing_is_tried_again_when_that_makes_no_sense(programs: Path) -> None:
+    recipe = RECIPES["Try again later where that makes sense, and only there:"]
+    with FakeServer(status(401, {"error": {"message": "no"}})) as server:
+        assert run(recipe, server, programs).exit_code == 3
+
+
+def filters(page: str) -> list[str]:
+    """Return the jq lines of a page, with what feeds them taken off."""
+    blocks = re.findall(r"```sh\n(.*?)```", (PAGE.parent / page).read_text("utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in re.findall(r"jq (?:-\S+ |--\S+ )*'[^']*'", block)]
+    return [line for line in lines if "select(" in line]
+
+
+@pytest.mark.parametrize("line", [*filters("json.md"), *filters("headless.md")])
+def test_every_filter_of_the_pages_takes_what_a_run_really_prints(line: str, programs: Path) -> None:
+    need("jq")
+    turns = (
+        calls(("run_commands", {"commands": ["echo hi"]}), ("run_commands", "no JSON"), text="Looking."),
+        calls(("read_files", {"files": [{"path": "missing.txt"}]})),
+        text("All done."),
+    )
+    with FakeServer(*turns) as server:
+        printed = run("cline --json -y 'do it'", server, programs).stdout
+        done = run(line, server, programs, stdin=printed)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.strip()

@@ -78,6 +78,7 @@ def test_input_that_comes_after_all_ends_the_run_with_a_failure() -> None:
             stderr = process.stderr.read()
             assert process.wait(30) == 1
     assert result_of(rest)["exitCode"] == 1
+    assert rest.count(b'"content_start"') < 250  # it was stopped in the middle of its 300 words
     assert b"input arrived too late" in stderr
 
 
@@ -113,6 +114,17 @@ def test_a_producer_is_waited_for_when_it_is_substituted(tmp_path: Path) -> None
         done = shell('cline "look at it" < <(sleep 1.5; echo MARK)', server, tmp_path)
     assert done.returncode == 0
     assert content(server) == "look at it\n\nMARK"
+
+
+def test_what_commands_print_goes_along_as_files(tmp_path: Path) -> None:
+    line = 'cline -f <(echo ONE) -f <(sleep 0.5; seq 100000) "compare"'
+    with FakeServer(text("ok")) as server:
+        done = shell(line, server, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    message = content(server)
+    assert message.startswith("compare")
+    assert ">\nONE\n</file_content>" in message
+    assert "588,895 bytes, 100,000 lines" in message
 
 
 def test_a_named_pipe_delivers(tmp_path: Path) -> None:

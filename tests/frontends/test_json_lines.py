@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -25,6 +25,7 @@ from cline_cli.agent.events import (
     LeftoverProcess,
     MessageFinished,
     Notice,
+    NoticeReason,
     RunFinished,
     RunStarted,
     ToolFinished,
@@ -56,6 +57,7 @@ from tests.fakes import FakeProvider, FakeTool, approve_all, collect, deny_all, 
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "json.schema.json").read_text("utf-8"))
+SPOOLED = {"kind": "pipe", "status": "spooled", "bytes": 1}
 PAGE = (DOCS / "json.md").read_text("utf-8")
 VALIDATOR = Draft202012Validator(SCHEMA)
 FACTS = RunFacts("20261125-ab", "anthropic", "claude-x", cwd="/work")
@@ -212,7 +214,9 @@ def test_the_last_line_holds_the_whole_outcome_when_a_run_completes() -> None:
         "isEstimate": False,
     }
     left = LeftoverProcess(71, "sleep 300", is_ended=True)
-    run = finished("All pass.", denied=("rm x",), leftover_processes=(left,), stdin={"bytes": 3})
+    run = finished(
+        "All pass.", denied=("rm x",), leftover_processes=(left,), stdin={"kind": "pipe", "status": "sent", "bytes": 3}
+    )
     result = play([*ONE_RUN[:-1], run])[-1]
     del result["ts"]
     assert result == {
@@ -229,7 +233,7 @@ def test_the_last_line_holds_the_whole_outcome_when_a_run_completes() -> None:
         "session_id": "20261125-ab",
         "sessionId": "20261125-ab",
         "denied": ["rm x"],
-        "stdin": {"bytes": 3},
+        "stdin": {"kind": "pipe", "status": "sent", "bytes": 3},
         "leftoverProcesses": [{"pid": 71, "command": "sleep 300", "ended": True}],
     }
 
@@ -303,7 +307,7 @@ def test_the_failure_is_told_before_the_end_when_a_run_fails(error: ClineError, 
 
 def test_the_schema_knows_every_class_of_error_and_every_reason_for_a_notice() -> None:
     assert SCHEMA["$defs"]["errorClass"]["enum"] == list(get_args(ErrorClass))
-    reasons = set(get_args(get_type_hints(Notice)["reason"])) | {"retry", "waiting", "reply_discarded"}
+    reasons = set(get_args(NoticeReason)) | {"retry", "waiting", "reply_discarded"}
     assert set(SCHEMA["$defs"]["notice"]["properties"]["reason"]["enum"]) == reasons
 
 
@@ -457,7 +461,7 @@ def check_that_it_arrives(text: str) -> None:
             ToolStarted(call, text),
             ToolProgress(text, text),
             ToolFinished(call, text, ToolOutput((TextPart(json.dumps([text])),), text, is_error=True), 0),
-            finished(text, error, denied=(text,), leftover_processes=(left,), stdin={text: text}),
+            finished(text, error, denied=(text,), leftover_processes=(left,), stdin={**SPOOLED, "path": text}),
         ],
         Manner("json", facts=facts),
     )
@@ -469,7 +473,7 @@ def check_that_it_arrives(text: str) -> None:
     assert [event["output"] for event in events if "output" in event] == [[joined]]
     result = lines[-1]
     assert result["text"] == result["error"]["message"] == result["sessionId"] == joined
-    assert (result["denied"], result["stdin"]) == ([joined], {joined: joined})
+    assert (result["denied"], result["stdin"]) == ([joined], {**SPOOLED, "path": joined})
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)

@@ -15,6 +15,7 @@ from cline_cli.agent.events import (
     IterationStarted,
     LeftoverProcess,
     MessageFinished,
+    Notice,
     RunFinished,
     RunStarted,
     ToolFinished,
@@ -288,9 +289,17 @@ def test_a_word_takes_it_back_when_a_person_watched_the_void_reply(tmp_path: Pat
     assert err == "cline: the reply broke off, and is asked for again: cut\n"
 
 
-def test_a_pause_is_told_when_its_length_is_known(tmp_path: Path) -> None:
-    _, err = play(tmp_path, [Waiting(2, "rate limit (429)"), Waiting(0, "loading the model"), ThinkingDelta("hm")])
-    assert err == "cline: waiting 2 s: rate limit (429)\n"
+def test_a_pause_is_told_when_it_is_a_long_one(tmp_path: Path) -> None:
+    pauses = [Waiting(7, "rate limit (429)"), Waiting(2, "server error (503)"), Waiting(0, "loading the model")]
+    assert play(tmp_path, [*pauses, ThinkingDelta("hm")])[1] == "cline: waiting 7 s: rate limit (429)\n"
+    told = play(tmp_path, pauses, Manner(is_verbose=True))[1]
+    assert told == "cline: waiting 7 s: rate limit (429)\ncline: waiting 2 s: server error (503)\n"
+
+
+def test_what_is_no_failure_yet_is_told_only_to_whoever_wants_to_know_all(tmp_path: Path) -> None:
+    notice = Notice("answer_refused", "said\x1b[2J once")
+    assert play(tmp_path, [notice])[1] == ""
+    assert play(tmp_path, [notice], Manner(is_verbose=True))[1] == "cline: said once\n"
 
 
 def test_a_line_holds_no_control_characters_when_names_and_outcomes_are_hostile(tmp_path: Path) -> None:

@@ -217,11 +217,16 @@ def test_kind_fits_when_a_server_complains(complaint: Complaint, kind: type[Prov
     assert failure.request_id == complaint.request_id
 
 
+def test_the_nearest_models_are_named_when_one_is_not_served() -> None:
+    failure = to_error(Complaint(404, "no such model"), ENDPOINT, "anthropic/claude-sonet-4.6")
+    assert "are anthropic/claude-sonnet-4.6, anthropic/claude-sonnet-4.5, " in failure.hint
+
+
 def test_remedy_is_told_when_there_is_one() -> None:
     assert [explain(status, "model").hint for status in (401, 402, 404, 413, 429, 500)] == [
         "Give another one with `cline auth openrouter`",
         "Add credits to that account",
-        "Give another model with -m",
+        "Give another model with -m; the nearest that are known are openai/o3, openai/gpt-5.3-codex, qwen/qwen3-coder",
         "Begin a new one, or send less",
         "Try again later",
         "Try again later",

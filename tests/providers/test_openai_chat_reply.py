@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.messages import AssistantMessage, JsonValue, StopReason, TextPart, ThinkingPart, ToolCall, Usage
 from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
-from cline_cli.errors import ServerError
+from cline_cli.errors import ProviderError
 from cline_cli.network.http import CutOffError
 from cline_cli.providers._openai_reply import MAX_REPLY_CHARACTERS, ReplyDelta, ReplyReader, ServerSaidError
 from tests.fake_server import delta_event, event
@@ -359,7 +359,9 @@ def test_reading_raises_only_what_it_tells_when_chunks_are_random(value: JsonVal
 
 def test_reply_is_refused_when_an_event_does_not_end() -> None:
     reader = ReplyReader("cline")
-    with pytest.raises(ServerError, match="cannot use the reply of cline: an event of the stream is larger") as caught:
+    with pytest.raises(
+        ProviderError, match="cannot use the reply of cline: an event of the stream is larger"
+    ) as caught:
         reader.feed(b"data: " + b"x" * (17 << 20))
     assert not isinstance(caught.value, CutOffError)
 
@@ -370,7 +372,7 @@ def test_reply_is_refused_when_it_does_not_end(name: str) -> None:
     piece = delta_event(**{name: "x" * (MAX_REPLY_CHARACTERS // 4)})
     for _ in range(4):
         reader.feed(piece)
-    with pytest.raises(ServerError, match="it does not end"):
+    with pytest.raises(ProviderError, match="it does not end"):
         reader.feed(piece)
 
 
@@ -419,5 +421,5 @@ def test_reply_is_void_when_its_body_is_none(body: bytes) -> None:
 
 
 def test_reply_is_refused_when_its_body_is_too_large() -> None:
-    with pytest.raises(ServerError, match="the reply is too long"):
+    with pytest.raises(ProviderError, match="the reply is too long"):
         ReplyReader("cline").feed_whole(b" " * ((16 << 20) + 1))
