@@ -139,7 +139,12 @@ ENDINGS = {
         answer="So far.",
     ),
     "cost": Ending(
-        *(4, "limit", r"limit of \$0.1 was reached \(\$0.0800 used\).*--max-cost", (*[works(0.04)] * 2, SO_FAR)),
+        *(
+            4,
+            "limit",
+            r"limit of \$0.1 leaves too little for another request \(\$0.0800 used\).*--max-cost",
+            (*[works(0.04)] * 2, SO_FAR),
+        ),
         argv=("-y", "--max-cost=0.10"),
         requests=3,
         answer="So far.",
