@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from cline_cli.agent.messages import AssistantMessage, ImagePart, Message, TextPart, ThinkingPart, Usage
@@ -101,6 +102,36 @@ def allow(left_usd: float, price: Price, context_tokens: int) -> Allowance:
     next_usd = closing_usd - reading_usd - CLOSING_TOKENS * token_usd
     written_usd = token_usd + price.input_usd / 1e6
     return Allowance(_tokens(next_usd, written_usd), _tokens(closing_usd, token_usd))
+
+
+@dataclass(slots=True)
+class Budget:
+    """The money of one run, and how large its next request is."""
+
+    max_cost_usd: float | None
+    price: Price | None
+    """Known where there is a limit."""
+    context_tokens: int
+    """About how many tokens the next request takes to read."""
+    _measured: int = 0
+    """How many messages of the history are in that number."""
+
+    def measure(self, messages: Sequence[Message]) -> None:
+        """Take notice of what was added to the history."""
+        self.context_tokens += estimate_tokens(messages[self._measured :])
+        self._measured = len(messages)
+
+    def complete(self, reply: AssistantMessage) -> AssistantMessage:
+        """Return a reply with what its provider did not say of its usage; what it said of the request is believed."""
+        usage = complete_usage(reply, self.context_tokens, self.price)
+        self.context_tokens = reply.usage.input_tokens or self.context_tokens
+        return replace(reply, usage=usage)
+
+    def allowance(self, spent_usd: float) -> Allowance | None:
+        """Return what the next request may write; None where money is no object."""
+        if self.max_cost_usd is None or self.price is None:
+            return None
+        return allow(self.max_cost_usd - spent_usd, self.price, self.context_tokens)
 
 
 def _tokens(usd: float, token_usd: float) -> int:

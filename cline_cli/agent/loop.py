@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from cline_cli.agent.answer import AnswerRefusedError, CheckAnswer
 from cline_cli.agent.approval import Approve, Deny
-from cline_cli.agent.budget import CHARACTERS_PER_TOKEN
+from cline_cli.agent.budget import CHARACTERS_PER_TOKEN, Budget
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
@@ -32,7 +32,8 @@ from cline_cli.agent.events import (
     ToolStarted,
     UsageUpdated,
 )
-from cline_cli.agent.limits import REPEATS_TOLD, Limits, Tally
+from cline_cli.agent.guard import REPEATS_TOLD, Guard
+from cline_cli.agent.limits import Limits, Tally
 from cline_cli.agent.messages import (
     AssistantMessage,
     JsonObject,
@@ -73,7 +74,7 @@ class Agent:
     tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tally = Tally(self.limits, self.clock)
+        self.tally = self._begin()
 
     async def run(self, prompt: UserMessage) -> AsyncGenerator[Event, None]:
         """Yield what happens until the model has answered; the last event is RunFinished.
@@ -82,7 +83,7 @@ class Agent:
         no RunFinished: whoever stops it calls `finish` with the reason. Either way the history stays one that a
         provider accepts: each tool call in it has its result.
         """
-        self.tally = tally = Tally(self.limits, self.clock, context_tokens=self._estimate_overhead())
+        self.tally = tally = self._begin()
         self.messages[:] = [*repair(self.messages), prompt]
         yield RunStarted(self.model)
         error: ClineError | None = None
@@ -101,7 +102,7 @@ class Agent:
         Raises:
             ClineError: the run is over: by a limit after its closing request, by mistakes, by a failure.
         """
-        tally.measure(self.messages)
+        tally.budget.measure(self.messages)
         closing = tally.limit_reached()
         if closing:
             yield Notice("limit_reached", closing.message)
@@ -167,7 +168,7 @@ class Agent:
         Raises:
             AnswerError: too many were refused.
         """
-        if is_cut and not closing and self.offered and self.tally.can_be_cut_again():
+        if is_cut and not closing and self.offered and self.tally.guard.can_be_cut_again():
             self.messages.append(
                 user_text("Your reply was cut off at its output limit. Give it again, whole and shorter.")
             )
@@ -177,15 +178,18 @@ class Agent:
         except AnswerRefusedError as refusal:
             if closing:
                 return None
-            self.tally.count_refusal(str(refusal))
+            self.tally.guard.count_refusal(str(refusal))
             self.messages.append(user_text(f"This is not the answer that was asked for: {refusal}. Give it again."))
             return Notice("answer_refused", f"the answer does not fit the schema, and is asked for again: {refusal}")
         return None
 
-    def _estimate_overhead(self) -> int:
-        """Return about how many tokens each request takes besides its messages."""
+    def _begin(self) -> Tally:
+        """Return the count of a run that has done nothing yet."""
+        limits = self.limits
+        # What each request takes besides its messages.
         characters = len(self.system) + sum(len(f"{spec.description}{spec.parameters}") for spec in self.offered)
-        return characters // CHARACTERS_PER_TOKEN
+        budget = Budget(limits.max_cost_usd, limits.price, characters // CHARACTERS_PER_TOKEN)
+        return Tally(limits, self.clock, budget, Guard(limits.max_mistakes))
 
     async def _ask(self, tools: tuple[ToolSpec, ...], max_tokens: int | None) -> AsyncGenerator[Event, None]:
         """Stream one reply and append it to the history; an empty one is asked for again."""
