@@ -117,7 +117,7 @@ class _Conversation:
     ended: dict[int, LeftoverProcess] = field(default_factory=dict)
     """What commands had left running, by its number."""
     is_shown: bool = False
-    """RunFinished has been shown."""
+    """RunFinished has been shown, or is being shown."""
 
     async def run(self) -> ClineError | None:
         """Read the prompt, run it, show what happens, and return why it did not complete."""
@@ -169,11 +169,18 @@ class _Conversation:
         await self._show_end(failure, LAST_WORDS_S)
         return failure
 
-    async def stop(self, work: asyncio.Task[ClineError | None], reason: ClineError) -> ClineError:
-        """End the task within CLEAN_UP_S, and say what there is to say within STOP_S."""
+    async def stop(self, work: asyncio.Task[ClineError | None], reason: ClineError) -> ClineError | None:
+        """End the task within CLEAN_UP_S, and say what there is to say within STOP_S.
+
+        A run whose outcome is already being told keeps it, if it is told in time.
+        """
         until_s = time.monotonic() + STOP_S
+        if self.is_shown:
+            await asyncio.wait({work}, timeout=LAST_WORDS_S)
+            if work.done():
+                return await self.conclude(work)
         work.cancel()
-        await asyncio.wait({work}, timeout=CLEAN_UP_S)
+        await asyncio.wait({work}, timeout=min(CLEAN_UP_S, until_s - time.monotonic()))
         if work.done() and not work.cancelled():
             work.exception()  # looked at, so that asyncio does not report it; the reason of the stop is what counts
         await self._show_end(reason, min(LAST_WORDS_S, max(0, until_s - time.monotonic())))

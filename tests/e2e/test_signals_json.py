@@ -229,3 +229,17 @@ def test_the_run_goes_on_when_sighup_was_ignored_from_the_start(argv: tuple[str,
     assert (process.returncode, stderr) == (0, b"")
     answer = read_result(stdout, 0)["text"].encode() if argv else stdout
     assert answer.split() == [b"word"] * 5
+
+
+@pytest.mark.parametrize("does_read", [True, False], ids=["read-on", "left"])
+def test_the_result_that_is_being_told_is_what_the_run_ends_with(does_read: bool) -> None:
+    with a_pipe() as ends, FakeServer(LONG) as server:
+        with started(server, "--json", "-q", "do it now", stdout=ends[1]) as process:
+            wait_until(lambda: is_full(ends[1]), "the answer to be told")
+            process.send_signal(signal.SIGTERM)
+            printed = drain(ends) if does_read else b""
+            process.communicate(timeout=30)
+    if does_read:
+        assert (process.returncode, json.loads(printed)["exitCode"]) == (0, 0)
+    else:
+        assert process.returncode == 128 + signal.SIGTERM
