@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from cline_cli.agent.messages import JsonValue
+from cline_cli.agent.approval import Allow, Deny
+from cline_cli.agent.messages import JsonObject, JsonValue
+from cline_cli.agent.tool import Tool
+from cline_cli.frontends.manner import Manner
+from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
 
 COST_DIGITS = 10
@@ -43,6 +48,32 @@ class LineWriter:
                     self._waiting[0] = self._waiting[0][taken:]
                 else:
                     self._waiting.popleft()
+
+
+class LinesFrontEnd:
+    """What a front end of lines is, but for the lines: `show` is each one's own."""
+
+    def __init__(
+        self,
+        stdout: Output,
+        manner: Manner,
+        *,
+        now: Callable[[], float] = time.time,
+        question: Question = ask_on_terminal,
+    ) -> None:
+        """Write to stdout; `now` tells the seconds since 1970."""
+        self._writer = LineWriter(stdout)
+        self._manner = manner
+        self._now = now
+        self._question = question
+        self._model = manner.facts.model
+
+    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        """Put the question of a tool call to the person at the terminal."""
+        return await self._question(tool, arguments)
+
+    async def close(self) -> None:
+        """Do nothing: a pipe has no state to be restored."""
 
 
 def to_json(value: JsonValue) -> str:

@@ -25,7 +25,6 @@ from functools import lru_cache
 from typing import Literal, assert_never
 
 from cline_cli import __version__
-from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
@@ -40,10 +39,10 @@ from cline_cli.agent.events import (
 )
 from cline_cli.agent.messages import AssistantMessage, JsonObject, JsonValue, TextPart, ThinkingPart, ToolCall, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
-from cline_cli.agent.tool import Tool, ToolOutput
+from cline_cli.agent.tool import ToolOutput
 from cline_cli.errors import ClineError, ErrorClass
 from cline_cli.frontends._figures import format_duration
-from cline_cli.frontends._lines import LineWriter, parse_if_json, parse_json, to_cost, to_json, to_milliseconds
+from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, parse_json, to_cost, to_json, to_milliseconds
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
@@ -64,7 +63,7 @@ FINISH_REASONS: dict[ErrorClass, FinishReason] = {
 HookName = Literal["agent_start", "tool_call", "tool_result", "agent_end", "agent_error"]
 
 
-class JsonLinesFrontEnd:
+class JsonLinesFrontEnd(LinesFrontEnd):
     def __init__(
         self,
         stdout: Output,
@@ -73,12 +72,7 @@ class JsonLinesFrontEnd:
         now: Callable[[], float] = time.time,
         question: Question = ask_on_terminal,
     ) -> None:
-        """Write to stdout; `now` tells the seconds since 1970."""
-        self._writer = LineWriter(stdout)
-        self._manner = manner
-        self._now = now
-        self._question = question
-        self._model = manner.facts.model
+        super().__init__(stdout, manner, now=now, question=question)
         self._has_started = False
         self._iteration = 0
         self._calls: int | None = None
@@ -102,13 +96,6 @@ class JsonLinesFrontEnd:
                 self._has_started = True
                 lines = [self._start_line(), self._hook("agent_start"), *lines]
         await self._writer.write(lines)
-
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
-        """Put the question of a tool call to the person at the terminal."""
-        return await self._question(tool, arguments)
-
-    async def close(self) -> None:
-        """Do nothing: a pipe has no state to be restored."""
 
     def _to_lines(self, event: Event) -> list[str]:
         match event:

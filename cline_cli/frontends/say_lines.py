@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Literal, assert_never
 
-from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
@@ -25,10 +24,9 @@ from cline_cli.agent.events import (
 )
 from cline_cli.agent.messages import AssistantMessage, JsonObject, JsonValue, ThinkingPart, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
-from cline_cli.agent.tool import Tool
 from cline_cli.errors import ClineError
 from cline_cli.frontends._figures import is_answered, is_command
-from cline_cli.frontends._lines import LineWriter, parse_if_json, to_cost, to_json, to_milliseconds
+from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, to_cost, to_json, to_milliseconds
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
@@ -39,7 +37,7 @@ PARTIAL_S = 0.25
 Say = Literal["task", "api_req_started", "reasoning", "text", "command", "tool", "completion_result", "error"]
 
 
-class SayLinesFrontEnd:
+class SayLinesFrontEnd(LinesFrontEnd):
     def __init__(
         self,
         stdout: Output,
@@ -48,12 +46,7 @@ class SayLinesFrontEnd:
         now: Callable[[], float] = time.time,
         question: Question = ask_on_terminal,
     ) -> None:
-        """Write to stdout; `now` tells the seconds since 1970."""
-        self._writer = LineWriter(stdout)
-        self._manner = manner
-        self._now = now
-        self._question = question
-        self._model = manner.facts.model
+        super().__init__(stdout, manner, now=now, question=question)
         self._history_index = -1
         self._text: list[str] = []
         """The pieces of the text that is streaming."""
@@ -69,13 +62,6 @@ class SayLinesFrontEnd:
         lines = self.to_lines(event)
         if not self._manner.is_quiet or isinstance(event, RunFinished):
             await self._writer.write(lines)
-
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
-        """Put the question of a tool call to the person at the terminal."""
-        return await self._question(tool, arguments)
-
-    async def close(self) -> None:
-        """Do nothing: a pipe has no state to be restored."""
 
     def to_lines(self, event: Event) -> list[str]:
         """Return the lines of one event; nothing is written."""
