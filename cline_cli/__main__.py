@@ -124,11 +124,11 @@ def _fail(error: ClineError, argv: Sequence[str], environment: Environment) -> i
     _ignore_signals()
     from cline_cli.argv import asked_for_lines  # lazy: see run
 
-    kind = None if error.is_shown else asked_for_lines(argv, environment.variables)
-    if kind:
+    lines = None if error.is_shown else asked_for_lines(argv, environment.variables)
+    if lines:
         from cline_cli.commands._failure import tell_failure  # lazy: only for whoever reads JSON lines
 
-        tell_failure(kind, error, argv, environment)
+        tell_failure(lines, error, environment)
     if error.__cause__ and environment.variables.get("CLINE_DEBUG"):
         _show_traceback(error, argv, environment)
     _tell(str(error))

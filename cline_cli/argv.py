@@ -123,7 +123,12 @@ def read_variables(variables: Mapping[str, str], arguments: Sequence[str] = ()) 
     for option in OPTIONS:
         name = option.names[0]
         variable = next((variable for variable in option.variables if variables.get(variable)), "")
-        if not variable or name in LOOKED_UP_LATER or any(one is option or excludes(one, option) for one in given):
+        if not variable or name in LOOKED_UP_LATER:
+            continue
+        voiding = next((one for one in given if one is option or excludes(one, option)), None)
+        if voiding:
+            if voiding is not option and voiding.group != option.group:
+                notes.append(f"{variable} is void here, because of {voiding.names[0]}")
             continue
         value = _read_variable(option, variable, variables[variable])
         if value is not None:
@@ -149,14 +154,19 @@ def blame(error: UsageError, names: Mapping[str, str]) -> None:
         error.message = re.sub(rf"(?<![\w-]){option}(?![\w-])", variable, error.message, count=1)
 
 
-def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Literal["json", "say"] | None:
-    """Return which kind of JSON lines a run's stdout was to be, as far as can be told of a command line that is wrong.
+class Lines(NamedTuple):
+    """JSON lines that a run's stdout was to be."""
+
+    kind: Literal["json", "say"]
+    is_quiet: bool
+
+
+def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Lines | None:
+    """Return which JSON lines a run's stdout was to be, as far as can be told of a command line that is wrong.
 
     Whoever reads them waits for the last one, whatever it was that went wrong.
     """
-    kind: Literal["json", "say"] | None = "json" if variables.get("CLINE_JSON") in {"1", "true"} else None
-    if variables.get("CLINE_OUTPUT_FORMAT") == "json":
-        kind = "say"
+    given: dict[str, str | None] = {}
     position = 0
     is_first = True
     while position < len(argv):
@@ -174,11 +184,19 @@ def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Litera
             if option and option.takes in {"value", "values"} and value is None and position < len(argv):
                 value = argv[position]  # noqa: PLW2901  # the value of a detached option is the next word
                 position += 1
-            if option is BY_NAME["--json"]:
-                kind = "json"
-            elif option is BY_NAME["--output-format"]:
-                kind = "say" if value == "json" else kind
-    return kind
+            if option:
+                given[option.names[0]] = value
+    named = [BY_NAME[name] for name in given]
+    for name in ("--json", "--output-format", "--quiet"):
+        option = BY_NAME[name]
+        value = variables.get(option.variables[0])
+        is_off = option.takes == "nothing" and value not in {"1", "true"}
+        if value and not is_off and not any(one is option or excludes(one, option) for one in named):
+            given[name] = value
+    is_quiet = "--quiet" in given
+    if "--json" in given:
+        return Lines("json", is_quiet)
+    return Lines("say", is_quiet) if given.get("--output-format") == "json" else None
 
 
 def _special(word: str) -> Call | None:

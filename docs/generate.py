@@ -23,7 +23,7 @@ from typer.main import get_command
 
 from cline_cli.commands import VERBS
 from cline_cli.commands.help import TEXTS
-from cline_cli.commands.options import BUILT, OTHER_VARIABLES, Option
+from cline_cli.commands.options import BUILT, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
 from cline_cli.tools import TOOLS, Workplace, build_tools
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
@@ -49,12 +49,17 @@ Every name below may be used by a model that learned it elsewhere, with the argu
 ENVIRONMENT = """\
 Every option of a run can be given as a variable; the option wins, and makes void what variables say against it
 (`--act` goes before `CLINE_PLAN=1`). A switch is `1` or `true`, `0` or `false`; an empty variable counts as none. A
-variable that asks for protection that this version does not have (`CLINE_COMMAND_PERMISSIONS`, `CLINE_ALLOW`,
-`CLINE_DENY`, `CLINE_SANDBOX=require`) ends a run before it starts, with exit code 2.
+variable that asks for what this version does not have ends a run before it starts, with exit code 2: REFUSED.
 """
 TOPICS = {"exit-codes": "Exit codes", "json": "JSON lines", "stdin": "Standard input"}
 """Topic of `cline help` -> section of docs/headless.md."""
 WIDTH = 80
+TYPERS_HELP = "  --help                      Show this message and exit.\n"
+OUR_HELP = """\
+  -h, --help                  The options that people use, on one screen.
+  --help-all                  All options: this.
+  -V, --version               The version.
+"""
 WIDEST_NAME = 24
 """What is wider in a table's first column stands on a line of its own."""
 
@@ -92,7 +97,7 @@ def describe_run() -> str:
             "",
             f"Commands: {', '.join(verbs)}",
             f"More: cline help {' | '.join(name for name in VERBS if VERBS[name].has_app and name != 'run')}",
-            f"       cline help {' | '.join((*TOPICS, 'environment'))}",
+            f"      cline help {' | '.join((*TOPICS, 'environment'))}",
             "",
         )
     )
@@ -115,6 +120,7 @@ def describe_commands() -> dict[Path, str]:
         whole = render(app, name, is_whole=True)
         files[TEXTS / f"{verb}.txt"] = describe_run() if verb == "run" else render(app, name)
         if verb == "run":
+            whole = whole.replace(TYPERS_HELP, OUR_HELP)
             files[TEXTS / "all.txt"] = whole
         sections.append(f"## {name}\n\n```text\n{whole}```\n")
     return {**files, DOCS / "commands.md": "\n".join(sections)}
@@ -137,10 +143,12 @@ def describe_tools() -> str:
 
 def describe_environment() -> str:
     """Return the page of environment variables."""
-    rows = [(option.variables[0], f"`{option.names[0]}`", option.help) for option in BUILT]
+    rows = [("`, `".join(option.variables), f"`{option.names[0]}`", option.help) for option in BUILT]
+    refused = [f"`{option.variables[0]}`" for option in OPTIONS if option.state == "refused"]
+    intro = ENVIRONMENT.replace("REFUSED", ", ".join((f"`{PROTECTING}`", *refused)))
     others = [(names, "", text) for names, text in OTHER_VARIABLES.items()]
     table = "\n".join(f"| `{name}` | {option} | {text.rstrip('.')} |" for name, option, text in (*rows, *others))
-    return f"# Environment variables\n\n{ENVIRONMENT}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
+    return f"# Environment variables\n\n{intro}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
 
 
 def section(page: Path, title: str) -> str:

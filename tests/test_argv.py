@@ -209,6 +209,12 @@ def test_a_flag_makes_void_what_a_variable_says_against_it(variables: dict[str, 
     assert len(read_variables(variables, ["--", *arguments]).arguments) == 1
 
 
+def test_it_is_said_when_a_flag_makes_a_restriction_void() -> None:
+    found = read_variables({"CLINE_NO_SESSION": "1"}, ["--id=S", "--"])
+    assert found.notes == ("CLINE_NO_SESSION is void here, because of --id",)
+    assert read_variables({"CLINE_PLAN": "1"}, ["--act", "--"]).notes == ()
+
+
 def test_a_flag_leaves_alone_what_a_variable_says_beside_it() -> None:
     assert read_variables({"CLINE_NO_TOOLS": "1"}, ["--no-session", "--"]).arguments == ("--no-tools",)
 
@@ -263,9 +269,34 @@ def test_a_variable_is_blamed_for_its_value() -> None:
         (["auth", "status", "--json"], {}, None),
         (["fix", "auth", "--json"], {}, "json"),
         (["-t"], {}, None),
+        (["-F", "plain", "x"], {"CLINE_JSON": "1"}, None),
+        (["-F", "plain", "x"], {"CLINE_OUTPUT_FORMAT": "json"}, None),
+        (["x"], {"CLINE_JSON": "1", "CLINE_OUTPUT_FORMAT": "json"}, "json"),
+        (["x"], {"CLINE_JSON": "0"}, None),
     ],
 )
 def test_it_is_told_of_a_wrong_command_line_whether_json_was_asked_for(
     argv: list[str], variables: dict[str, str], kind: str | None
 ) -> None:
-    assert asked_for_lines(argv, variables) == kind
+    lines = asked_for_lines(argv, variables)
+    assert (lines.kind if lines else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables", "is_quiet"),
+    [
+        (["--json", "x"], {}, False),
+        (["--json", "-q", "x"], {}, True),
+        (["--json", "-qt", "bad", "x"], {}, True),
+        (["--json", "-t", "bad", "--", "-q"], {}, False),
+        (["--json", "x"], {"CLINE_QUIET": "1"}, True),
+        (["--json", "-v", "x"], {"CLINE_QUIET": "1"}, False),
+        (["x"], {"CLINE_JSON": "1", "CLINE_QUIET": "1"}, True),
+    ],
+)
+def test_it_is_told_of_a_wrong_command_line_whether_the_last_line_alone_was_asked_for(
+    argv: list[str], variables: dict[str, str], is_quiet: bool
+) -> None:
+    lines = asked_for_lines(argv, variables)
+    assert lines
+    assert lines.is_quiet == is_quiet

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
@@ -61,12 +62,6 @@ async def converse(
         OSError: standard output cannot be written; BrokenPipeError where its reader has gone.
     """
     loop = asyncio.get_running_loop()
-    stop: asyncio.Future[ClineError] = loop.create_future()
-    for number in SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
-            loop.add_signal_handler(number, _stop, stop, InterruptedRunError(number, signal.Signals(number).name))
-    if asked.deadline.left_s is not None:
-        loop.call_later(asked.deadline.left_s, _stop, stop, asked.deadline.reason)
     header = Header(
         session_id=choice.endpoint.session_id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
@@ -76,7 +71,14 @@ async def converse(
         mode=asked.options.mode,
     )
     folder = None if paths.is_homeless else paths.state / "sessions"
-    keeping = Keeping(session, folder, header, is_wanted=asked.is_kept)
+    keeping = Keeping(session, folder, header, is_wanted=asked.is_kept, is_dry=asked.is_dry)
+    stop: asyncio.Future[ClineError] = loop.create_future()
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
+            reason = InterruptedRunError(number, signal.Signals(number).name)
+            loop.add_signal_handler(number, _stop, stop, reason, keeping.forget)
+    if asked.deadline.left_s is not None:
+        loop.call_later(asked.deadline.left_s, _stop, stop, asked.deadline.reason)
     conversation = _Conversation(asked, choice, environment, paths, stop, keeping)
     try:
         work = loop.create_task(conversation.run())
@@ -90,12 +92,13 @@ async def converse(
     return 0
 
 
-def _stop(stop: asyncio.Future[ClineError], reason: ClineError) -> None:
+def _stop(stop: asyncio.Future[ClineError], reason: ClineError, forget: Callable[[], None] = lambda: None) -> None:
     """Ask the run to end; a second signal does not ask."""
     if not stop.done():
         stop.set_result(reason)
     elif isinstance(reason, InterruptedRunError):
         kill_all()
+        forget()
         if select.select([], [2], [], 0)[1]:
             os.write(2, f"cline: {reason}, at once\n".encode())
         os._exit(reason.exit_code)
@@ -222,7 +225,7 @@ class _Conversation:
         if finished is None and self.running:
             finished = self.running.agent.finish(error)
         if finished is None:
-            finished = RunFinished("", Usage(), 0, 0, time.monotonic() - self.started_s, error)
+            finished = RunFinished("", Usage(cost_usd=0.0), 0, 0, time.monotonic() - self.started_s, error)
         left = tuple(self.ended.values())
         return replace(finished, error=error or finished.error, leftover_processes=left, stdin=self.stdin)
 

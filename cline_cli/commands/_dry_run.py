@@ -19,7 +19,9 @@ def collect(
     changes = "run" if asked.options.auto_approve else "are asked for" if is_interactive else "are denied"
     if asked.options.mode == "plan":
         changes = "are denied"
-    return {**_collect(asked, choice, running, prompt), "changes": changes}
+    if not running.agent.offered:
+        changes = "cannot be made: there are no tools"
+    return _collect(asked, choice, running, prompt, changes)
 
 
 def describe(facts: Mapping[str, JsonValue]) -> str:
@@ -29,7 +31,7 @@ def describe(facts: Mapping[str, JsonValue]) -> str:
     return "\n".join(f"{names[name]:<{width}}{one_line(_say(value))}" for name, value in facts.items())
 
 
-def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt) -> dict[str, JsonValue]:
+def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, changes: str) -> dict[str, JsonValue]:
     endpoint, agent, options = choice.endpoint, running.agent, asked.options
     request = agent.first_request(running.adapt(prompt.message))
     tail = f" (...{endpoint.key[-4:]})" if len(endpoint.key) >= 12 else ""
@@ -45,6 +47,7 @@ def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt) -> dict
         "model": choice.model,
         "key": f"{endpoint.key_source}{tail}" if endpoint.key else None,
         "mode": options.mode,
+        "changes": changes,
         "folder": str(asked.workspace),
         "tools": [spec.name for spec in agent.offered],
         "rules": [],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Literal
 
+from cline_cli.argv import Lines
 from cline_cli.commands._streams import write_in_time
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError
@@ -14,10 +13,8 @@ from cline_cli.frontends.manner import Manner
 MODULES = {"json": "json_lines", "say": "say_lines"}
 
 
-def tell_failure(
-    kind: Literal["json", "say"], error: ClineError, argv: Sequence[str], environment: Environment
-) -> None:
+def tell_failure(lines: Lines, error: ClineError, environment: Environment) -> None:
     """Write them, if whoever reads takes them now."""
-    front_end = import_module(f"cline_cli.frontends.{MODULES[kind]}")
-    data: bytes = front_end.failure_lines(error, Manner(kind, is_quiet="-q" in argv or "--quiet" in argv), 0.0)
+    front_end = import_module(f"cline_cli.frontends.{MODULES[lines.kind]}")
+    data: bytes = front_end.failure_lines(error, Manner(lines.kind, is_quiet=lines.is_quiet), 0.0)
     write_in_time(environment.stdout, data)

@@ -43,15 +43,15 @@ def read_mode(given: Given) -> Mode:
     Raises:
         UsageError: the options contradict each other.
     """
-    asked: set[Mode] = {"plan"} if given.flag("plan") else set()
+    asked: dict[str, Mode] = {"--plan": "plan"} if given.flag("plan") else {}
     if given.flag("act"):
-        asked.add("act")
+        asked["--act"] = "act"
     mode = given.text("mode")
     if mode is not None:
-        asked.add(read_word("mode", mode, MODES))
-    if len(asked) > 1:
-        raise UsageError("a run is either --plan or --act")
-    return asked.pop() if asked else "act"
+        asked["--mode"] = read_word("mode", mode, MODES)
+    if len({*asked.values()}) > 1:
+        raise UsageError(f"{' and '.join(asked)} contradict each other: a run either plans or acts")
+    return next(iter(asked.values()), "act")
 
 
 def read_manner(given: Given, *, has_schema: bool) -> Manner:

@@ -16,15 +16,18 @@ from cline_cli.session.store import Header, Session, create
 class Keeping:
     """The session of one run: made when there is something to keep in it, and never a reason for the run to fail."""
 
-    def __init__(self, session: Session | None, folder: Path | None, header: Header, *, is_wanted: bool) -> None:
+    def __init__(
+        self, session: Session | None, folder: Path | None, header: Header, *, is_wanted: bool, is_dry: bool
+    ) -> None:
         """Take the session that is gone on with, or what is needed to make one, in that folder, if it is wanted.
 
-        `folder` is None where there is no place for sessions.
+        `folder` is None where there is no place for sessions; a dry run leaves nothing anywhere.
         """
         self._session = session
         self._folder = folder
         self._header = header
         self._is_wanted = is_wanted
+        self._is_dry = is_dry
         self._notices: list[str] = []
         self._temporary: Path | None = None
         self._has_told = False
@@ -59,7 +62,7 @@ class Keeping:
         Raises:
             OSError: there is none to be had.
         """
-        session = self._open()
+        session = None if self._is_dry else self._open()
         if session:
             return session.spool_folder()
         if self._temporary is None:
@@ -79,6 +82,10 @@ class Keeping:
     def close(self) -> None:
         if self._session:
             self._session.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove what was not to be kept."""
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 

@@ -134,7 +134,7 @@ async def read_prompt(wanted: Wanted, environment: Environment, tell: _Tell, pat
     stdin = await _read_stdin(wanted, environment, tell, patience)
     piped = stdin.content
     if wanted.requires_stdin and not (piped.text or piped.image):
-        raise UsageError("standard input is empty, and --require-stdin asks for some", "Pipe something in.")
+        raise UsageError("standard input is empty, and --require-stdin asks for some", "Pipe something in")
     if not (typed or piped.text or piped.image):
         raise UsageError("no prompt was given, and standard input is empty", 'Give one: cline "Explain this."')
     sources = [*files, piped] if typed else [piped, *files]
@@ -198,7 +198,7 @@ def _from_spool(spool: Spool, what: str = "Standard input") -> _Stdin:
 async def _read_file(name: str, wanted: Wanted) -> _Content:
     """Raises UsageError."""
     if name == "-":
-        raise UsageError("-f takes the name of a file, not -", "Standard input goes with the prompt anyway.")
+        raise UsageError("-f takes the name of a file, not -", "Standard input goes with the prompt anyway")
     try:
         descriptor = _open_file(wanted.workspace / name, name)
         try:
@@ -230,7 +230,7 @@ def _open_file(path: Path, name: str) -> int:
 def _require_ordinary(status: os.stat_result, name: str) -> None:
     """Raises UsageError."""
     if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"cannot read {_valid(name)}: it is a folder", "Give files with -f.")
+        raise UsageError(f"cannot read {_valid(name)}: it is a folder", "Give files with -f")
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         raise UsageError(f"cannot read {_valid(name)}: it is no ordinary file", "Pipe it in: cline ... < FILE")
 
@@ -286,10 +286,10 @@ def _plan(first: bytes, what: str, wanted: Wanted) -> Keeping:
     """
     kind, what = _classify(first), _valid(what)
     if kind.image and wanted.takes_images is False:
-        raise UsageError(f"{what} is an image ({kind.image}), and the model takes none", "Choose one that does: -m.")
+        raise UsageError(f"{what} is an image ({kind.image}), and the model takes none", "Choose one that does: -m")
     if kind.binary and not wanted.has_tools:
         raise UsageError(
-            f"{what} is {kind.binary}, which is not text", "Without -n it goes to a file that the model can work on."
+            f"{what} is {kind.binary}, which is not text", "Without -n it goes to a file that the model can work on"
         )
     if not wanted.has_tools:
         return _plan_whole(kind, what)
@@ -301,11 +301,11 @@ def _plan(first: bytes, what: str, wanted: Wanted) -> Keeping:
 def _plan_whole(kind: _Kind, what: str) -> Keeping:
     """Return the same for what goes into the message or nowhere."""
     if kind.image:
-        too_large = UsageError(f"{what} is an image of more than {MAX_IMAGE_BYTES // 1_000_000} MB", "Make it smaller.")
+        too_large = UsageError(f"{what} is an image of more than {MAX_IMAGE_BYTES // 1_000_000} MB", "Make it smaller")
         return Keeping(MAX_IMAGE_BYTES, "", too_large)
     too_large = UsageError(
         f"{what} is larger than {MAX_WHOLE_BYTES // 1_000_000} MB, which no model takes at once",
-        "Without -n it goes to a file that the model can read.",
+        "Without -n it goes to a file that the model can read",
     )
     return Keeping(MAX_WHOLE_BYTES, "", too_large)
 

@@ -83,14 +83,14 @@ def read_word(name: str, text: str, words: tuple[_Word, ...]) -> _Word:
 
 
 def read_bool(name: str, text: str) -> bool:
-    """Return what `true` or `false` says.
+    """Return what `true` or `false`, `1` or `0` says.
 
     Raises:
         UsageError: it says neither.
     """
-    if text not in {"true", "false"}:
+    if text not in {"true", "false", "1", "0"}:
         raise UsageError(f"{_option(name)} {text!r} is neither true nor false")
-    return text == "true"
+    return text in {"true", "1"}
 
 
 def _option(name: str) -> str:

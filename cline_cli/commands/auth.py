@@ -57,7 +57,9 @@ def auth(  # noqa: PLR0913  # one parameter an option: this is the table that Ty
     data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of the state.")] = None,
     cwd: Annotated[str | None, typer.Option("--cwd", "-c", help="The folder that others are relative to.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which file the settings are in.")] = False,
-    azure_api_version: Annotated[str | None, typer.Option("--azure-api-version", hidden=True)] = None,
+    azure_api_version: Annotated[
+        str | None, typer.Option("--azure-api-version", hidden=True, help="Not supported yet.")
+    ] = None,
 ) -> None:
     """Sign in: save a provider, a model and a key.
 

@@ -83,7 +83,7 @@ def start(words: str, given: Given, environment: Environment) -> int:
 def _read(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
     """Raises UsageError."""
     check_prompt(words, environment)
-    if environment.stdout is None and given.text("output") is None:
+    if environment.stdout is None:
         raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
     workspace = _find_workspace(environment, given.text("cwd"))
     has_tools = not given.flag("no_tools")
@@ -103,7 +103,7 @@ def _read(words: str, given: Given, settings: Settings, environment: Environment
     if given.flag("dry_run"):
         manner = replace(manner, holds=True)
     output = _check_output(given.text("output"), workspace, environment)
-    if output and environment.stdout is not None and output.leads_to(environment.stdout) and manner.is_for_programs:
+    if output and output.leads_to(environment.stdout) and manner.is_for_programs:
         raise UsageError("--output leads to standard output, where JSON lines go", "Give another file")
     return Asked(
         options=options,

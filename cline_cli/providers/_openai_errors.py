@@ -163,7 +163,8 @@ def _is_filtered(complaint: Complaint) -> bool:
 
 def _is_about_model(complaint: Complaint) -> bool:
     if complaint.status == 404:
-        return "model" in f"{complaint.code} {complaint.words}".lower()
+        words = f"{complaint.code} {complaint.words}".lower()
+        return "model" in words or "no endpoints found" in words  # OpenRouter's way to say it
     return complaint.status == 400 and bool(re.search(_NO_SUCH_MODEL, f"{complaint.code} {complaint.words}"))
 
 

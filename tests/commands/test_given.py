@@ -29,8 +29,9 @@ def test_the_mode_is_read(values: dict[str, bool | str], mode: str) -> None:
 
 @pytest.mark.parametrize("values", [{"plan": True, "act": True}, {"plan": True, "mode": "act"}, {"mode": "think"}])
 def test_a_mode_is_refused_when_it_contradicts_another(values: dict[str, bool | str]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         read_mode(given(**values))
+    assert [name for name in values if f"--{name}" not in caught.value.message] == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from cline_cli.commands.help import TEXTS
 from tests.conftest import RunCline
 from tests.e2e.conftest import KEY, Serve
-from tests.fake_server import FakeServer, calls, slow, text
+from tests.e2e.test_stopping import wait_until
+from tests.fake_server import FakeServer, calls, hang, slow, status, text
 
 
 def result_of(stdout: bytes) -> dict[str, object]:
@@ -293,3 +295,59 @@ def test_it_is_told_when_what_was_asked_for_cannot_be_printed(tmp_path: Path, li
         done = shell(f"{line} {redirection}", server, tmp_path)
     assert done.returncode == 1
     assert re.fullmatch(r"cline: cannot write to standard output: .+\n", done.stderr)
+
+
+def test_a_dry_run_leaves_nothing_of_its_input(serve: Serve, private_home: Path) -> None:
+    _, ask = serve(text("ok"))
+    ask("hi there")
+    before = sorted(private_home.rglob("*"))
+    result = ask("--dry-run", "--continue", "and this", stdin=b"word " * 100_000)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "spooled" in result.text
+    assert sorted(private_home.rglob("*")) == before
+
+
+def test_the_second_signal_leaves_nothing_of_the_input(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with FakeServer(hang()) as server:
+        environment = {
+            **os.environ,
+            "CLINE_API_KEY": KEY,
+            "CLINE_API_BASE_URL": server.origin,
+            "TMPDIR": str(temporary),
+        }
+        argv = [sys.executable, "-m", "cline_cli", "--no-session", "hi there"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+            assert process.stdin
+            process.stdin.write(b"word " * 100_000)
+            process.stdin.close()
+            wait_until(lambda: server.requests, "the request")
+            assert list(temporary.rglob("stdin.txt"))
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_model_that_no_endpoint_serves_is_a_wrong_name(serve: Serve) -> None:
+    _, ask = serve(status(404, {"error": {"message": "No endpoints found for gpt-5-mni.", "code": 404}}))
+    result = ask("-m", "gpt-5-mni", "hi there")
+    assert result.exit_code == 2
+    assert "gpt-5-mini" in result.stderr
+
+
+@pytest.mark.parametrize("argv", [[], ["-n"], ["--json"], ["--output", "answer.txt"]])
+def test_nothing_is_asked_when_there_is_nowhere_to_answer(tmp_path: Path, argv: list[str]) -> None:
+    with FakeServer() as server:
+        done = shell(f"cline {' '.join(argv)} 'hi there' >&-", server, tmp_path)
+        assert server.requests == []
+    assert done.returncode == 1
+    assert "standard output is closed" in done.stderr
+
+
+def test_a_run_that_asked_nothing_cost_nothing(serve: Serve) -> None:
+    _, ask = serve()
+    usage = result_of(ask("--json").stdout)["usage"]
+    assert isinstance(usage, dict)
+    assert usage["totalCost"] == 0
