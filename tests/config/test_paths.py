@@ -10,14 +10,14 @@ from cline_cli.environment import Environment
 
 
 def environment(variables: Mapping[str, str], home: Path | None = Path("/home/ada")) -> Environment:
-    return Environment(variables, Path("/work"), home, None, None, None, False, False, False)
+    return Environment(variables, Path("/here"), home, None, None, None, False, False, False)
 
 
 @pytest.mark.parametrize(
     ("flag", "variables", "folder"),
     [
-        ("F", {"CLINE_CONFIG": "C", "CLINE_DIR": "D"}, "/work/F"),
-        (None, {"CLINE_CONFIG": "C", "CLINE_DIR": "D"}, "/work/C"),
+        ("F", {"CLINE_CONFIG": "C", "CLINE_DIR": "D"}, "/here/F"),
+        (None, {"CLINE_CONFIG": "C", "CLINE_DIR": "D"}, "/here/C"),
         (None, {"CLINE_DIR": "/D"}, "/D"),
     ],
 )
@@ -27,8 +27,8 @@ def test_the_settings_lie_where_it_is_said_first(flag: str | None, variables: di
 
 def test_the_state_lies_where_it_is_said() -> None:
     found = find_paths(environment({"CLINE_DATA_DIR": "D"}), data_dir="F")
-    assert (found.state, found.reasons["state"]) == (Path("/work/F"), "--data-dir")
-    assert find_paths(environment({"CLINE_DATA_DIR": "D"})).state == Path("/work/D")
+    assert (found.state, found.reasons["state"]) == (Path("/here/F"), "--data-dir")
+    assert find_paths(environment({"CLINE_DATA_DIR": "D"})).state == Path("/here/D")
 
 
 def test_the_folder_of_the_original_is_used_when_it_is_there(tmp_path: Path) -> None:
