@@ -196,7 +196,7 @@ def build(
 def _checker(schema: JsonObject | None) -> CheckAnswer | None:
     if schema is None:
         return None
-    from cline_cli.schema import AnswerCheck  # lazy: 60 ms, and few runs have a schema
+    from cline_cli.schema import AnswerCheck  # lazy: few runs have a schema
 
     return AnswerCheck(schema)
 

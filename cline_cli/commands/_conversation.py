@@ -216,8 +216,8 @@ class _Conversation:
         if self.asked.output and replace(finished, error=error).has_answer:
             try:
                 await self.asked.output.deliver(f"{finished.text.rstrip(chr(10))}\n".encode("utf-8", "replace"))
-            except ClineError as failure:
-                error = DeliveryError(failure.message, failure.hint)
+            except DeliveryError as failure:
+                error = failure
         return self._finish(error, finished)
 
     def _finish(self, error: ClineError | None, finished: RunFinished | None = None) -> RunFinished:

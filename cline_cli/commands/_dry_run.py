@@ -16,22 +16,6 @@ def collect(
     asked: Asked, choice: Chosen, running: Run, prompt: Prompt, *, is_interactive: bool
 ) -> dict[str, JsonValue]:
     """Return what there is to know of the run, under names of JSON."""
-    changes = "run" if asked.options.auto_approve else "are asked for" if is_interactive else "are denied"
-    if asked.options.mode == "plan":
-        changes = "are denied"
-    if not running.agent.offered:
-        changes = "cannot be made: there are no tools"
-    return _collect(asked, choice, running, prompt, changes)
-
-
-def describe(facts: Mapping[str, JsonValue]) -> str:
-    """Return a line for each fact."""
-    names = {name: re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", name) for name in facts}
-    width = max(map(len, names.values())) + 2
-    return "\n".join(f"{names[name]:<{width}}{one_line(_say(value))}" for name, value in facts.items())
-
-
-def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, changes: str) -> dict[str, JsonValue]:
     endpoint, agent, options = choice.endpoint, running.agent, asked.options
     request = agent.first_request(running.adapt(prompt.message))
     tail = f" (...{endpoint.key[-4:]})" if len(endpoint.key) >= 12 else ""
@@ -47,7 +31,7 @@ def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, changes
         "model": choice.model,
         "key": f"{endpoint.key_source}{tail}" if endpoint.key else None,
         "mode": options.mode,
-        "changes": changes,
+        "changes": _say_changes(asked, running, is_interactive=is_interactive),
         "folder": str(asked.workspace),
         "tools": [spec.name for spec in agent.offered],
         "rules": [],
@@ -56,6 +40,21 @@ def _collect(asked: Asked, choice: Chosen, running: Run, prompt: Prompt, changes
         "stdin": prompt.stdin,
         "requestBytes": agent.provider.measure(request),
     }
+
+
+def describe(facts: Mapping[str, JsonValue]) -> str:
+    """Return a line for each fact."""
+    names = {name: re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", name) for name in facts}
+    width = max(map(len, names.values())) + 2
+    return "\n".join(f"{names[name]:<{width}}{one_line(_say(value))}" for name, value in facts.items())
+
+
+def _say_changes(asked: Asked, running: Run, *, is_interactive: bool) -> str:
+    if not running.agent.offered:
+        return "cannot be made: there are no tools"
+    if asked.options.mode == "plan":
+        return "are denied"
+    return "run" if asked.options.auto_approve else "are asked for" if is_interactive else "are denied"
 
 
 def _say(value: JsonValue) -> str:

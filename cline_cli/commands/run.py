@@ -81,7 +81,7 @@ def start(words: str, given: Given, environment: Environment) -> int:
 
 
 def _read(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
-    """Raises UsageError."""
+    """Raises ClineError: mostly a UsageError."""
     check_prompt(words, environment)
     if environment.stdout is None:
         raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
@@ -124,7 +124,7 @@ def _read(words: str, given: Given, settings: Settings, environment: Environment
 def _read_schema(text: str | None, workspace: Path) -> JsonObject | None:
     if text is None:
         return None
-    from cline_cli.schema import read_schema  # lazy: 60 ms, and few runs have a schema
+    from cline_cli.schema import read_schema  # lazy: few runs have a schema
 
     return read_schema(text, workspace)
 

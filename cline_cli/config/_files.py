@@ -49,14 +49,3 @@ def read_small_file(path: Path, *, follows_links: bool = True) -> Content | None
     if len(data) > MAX_BYTES:
         raise OSError(0, f"it is larger than {MAX_BYTES:,} bytes")
     return Content(data, status.st_uid, stat.S_IMODE(status.st_mode))
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only this user can enter, and likewise those above it that are missing.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    if not folder.is_dir():
-        make_private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)

@@ -10,9 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from cline_cli.config._files import Content, make_private_folder, read_small_file
+from cline_cli.config._files import Content, read_small_file
 from cline_cli.config._store import StoreError
-from cline_cli.machine.files import locked, write_atomic
+from cline_cli.machine.files import locked, make_private_folder, write_atomic
 
 VERSION = 1
 

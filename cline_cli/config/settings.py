@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from cline_cli.config._files import make_private_folder, read_small_file
+from cline_cli.config._files import read_small_file
 from cline_cli.errors import ClineError, SettingsError, UsageError
-from cline_cli.machine.files import locked, write_atomic
+from cline_cli.machine.files import locked, make_private_folder, write_atomic
 
 KeyStore = Literal["keyring", "file"]
 StoreChoice = Literal["auto", "keyring", "file"]

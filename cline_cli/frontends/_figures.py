@@ -46,10 +46,6 @@ def describe_usage(usage: Usage) -> str:
     return f"{tokens}, {format_cost(usage.cost_usd, is_estimate=usage.is_estimate)}"
 
 
-def is_answered(run: RunFinished) -> bool:
-    return run.has_answer
-
-
 def is_command(summary: str) -> bool:
     """Return whether a call's summary is that of a command line."""
     return summary.startswith("$ ")

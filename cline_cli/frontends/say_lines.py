@@ -25,7 +25,7 @@ from cline_cli.agent.events import (
 from cline_cli.agent.messages import AssistantMessage, JsonObject, JsonValue, ThinkingPart, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.errors import ClineError
-from cline_cli.frontends._figures import is_answered, is_command
+from cline_cli.frontends._figures import is_command
 from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, to_cost, to_json, to_milliseconds
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
@@ -127,7 +127,7 @@ class SayLinesFrontEnd(LinesFrontEnd):
 
     def _finish(self, run: RunFinished) -> list[str]:
         return [
-            *([self._say("completion_result", run.text, is_partial=False)] if is_answered(run) else ()),
+            *([self._say("completion_result", run.text, is_partial=False)] if run.has_answer else ()),
             *([self._say("error", str(run.error))] if run.error else ()),
         ]
 

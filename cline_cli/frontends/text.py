@@ -32,7 +32,7 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.errors import ServerError
-from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration, is_answered
+from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
@@ -200,7 +200,7 @@ class TextFrontEnd:
         await self._silence.end()
         if self._message.is_out:
             await self._end_line()
-        elif run.text != self._streamed and is_answered(run):
+        elif run.text != self._streamed and run.has_answer:
             await self._stdout.write_text(sanitize(run.text).rstrip("\n") + "\n")
         for line in _describe_leftovers(run.leftover_processes):
             await self._say(line)

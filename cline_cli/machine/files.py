@@ -53,6 +53,17 @@ def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
         _replace(folder, target.name, data, mode)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only this user can enter, and likewise those above it that are missing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_confined(path: Path, data: bytes, *, expected: os.stat_result | None) -> None:
     """Replace a file's content as write_atomic does, at a real path, if it still is as `expected`.
 

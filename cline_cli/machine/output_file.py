@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cline_cli.errors import ClineError, UsageError
+from cline_cli.errors import DeliveryError, UsageError
 from cline_cli.machine.files import write_atomic
 from cline_cli.machine.output import Output
 from cline_cli.text import one_line
@@ -52,12 +52,12 @@ class OutputFile:
         """Write the data, whole. Cancelling stops it at once, with some of the data in a pipe or a device.
 
         Raises:
-            ClineError: it cannot be written; a regular file is then as it was, unless it is appended to.
+            DeliveryError: it cannot be written; a regular file is then as it was, unless it is appended to.
         """
         try:
             await self._write(data)
         except OSError as error:
-            raise ClineError(f"cannot write {self.name}: {error.strerror or error}") from None
+            raise DeliveryError(f"cannot write {self.name}: {error.strerror or error}") from None
 
     async def _write(self, data: bytes) -> None:
         descriptor = _find_descriptor(self.path, self.own)

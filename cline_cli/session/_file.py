@@ -107,13 +107,6 @@ def write_whole(file: int, line: bytes) -> None:
         raise
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make a folder for this user alone, and likewise those above it that are missing."""
-    if not folder.is_dir():
-        make_private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
 def make_names_durable(folder: int) -> None:
     """Without it a power cut may leave a new session's bytes, and no name that leads to them."""
     with suppress(OSError):  # some file systems cannot, and need not

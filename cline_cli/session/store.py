@@ -34,6 +34,7 @@ from cline_cli.agent.events import (
 from cline_cli.agent.messages import JsonObject, Message, ToolResult
 from cline_cli.agent.repair import repair
 from cline_cli.errors import UsageError
+from cline_cli.machine.files import make_private_folder
 from cline_cli.session._file import (
     FOLDER,
     MAX_RECORD_BYTES,
@@ -42,7 +43,6 @@ from cline_cli.session._file import (
     file_in,
     lock,
     make_names_durable,
-    make_private_folder,
     open_own,
     open_place,
     read_lines,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.config._files import make_private_folder, read_small_file
+from cline_cli.config._files import read_small_file
+from cline_cli.machine.files import make_private_folder
 
 
 def test_content_owner_and_mode_are_told_when_the_file_is_there(tmp_path: Path) -> None:

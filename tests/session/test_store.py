@@ -540,13 +540,13 @@ def test_the_newest_session_of_the_folder_is_found(sessions: Path) -> None:
         ("999999999999_zzzzz", "/work"),
         ("1754000000001_aaaaa", "/work"),
         ("1754000000002_aaaaa", "/work"),
-        ("1754000000003_aaaaa", "/work/inner"),
+        ("1754000000003_aaaaa", "/here/inner"),
     ):
         make(sessions, GO, session_id=session_id, cwd=cwd)
     (sessions / "1754000000004_ab3xy").mkdir()
     (sessions / "README.txt").write_text("what is this?")
     assert find_newest(sessions, Path("/work")) == "1754000000002_aaaaa"
-    assert find_newest(sessions, Path("/work/inner")) == "1754000000003_aaaaa"
+    assert find_newest(sessions, Path("/here/inner")) == "1754000000003_aaaaa"
     assert find_newest(sessions, Path("/")) is None
 
 

@@ -28,7 +28,7 @@ from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.frontends._ask import ask
-from cline_cli.frontends._figures import describe_run, is_answered
+from cline_cli.frontends._figures import describe_run
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
@@ -190,7 +190,7 @@ class ConsoleFrontEnd:
         self._activity.rest()
         self._answer.close()
         await self.draw()
-        if is_answered(run) and run.text != self._streamed:
+        if run.has_answer and run.text != self._streamed:
             self._answer = Answer()
             self._answer.feed(run.text)
             self._answer.close()
