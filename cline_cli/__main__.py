@@ -95,11 +95,9 @@ def _to_error(failure: BaseException) -> ClineError:
             return InterruptedRunError(number, signal.Signals(number).name)
         case OSError():
             error = ClineError(f"{failure.strerror or failure}{f': {failure.filename}' if failure.filename else ''}")
-        case _:
-            message = f"internal error: {type(failure).__name__}: {failure}"
-            error = InternalError(message, "CLINE_DEBUG=1 shows where")
-    error.__cause__ = failure
-    return error
+            error.__cause__ = failure
+            return error
+    return InternalError(failure)
 
 
 def _listen() -> None:

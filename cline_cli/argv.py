@@ -169,23 +169,16 @@ def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Lines 
     given: dict[str, str | None] = {}
     position = 0
     is_first = True
-    while position < len(argv):
+    while position < len(argv) and argv[position] != "--":
         word = argv[position]
-        position += 1
-        if word == "--":
-            break
-        if not word.startswith("-") or word == "-":
-            if is_first and (word in VERBS or word in PLANNED):
-                return None
-            is_first = False
+        if word.startswith("-") and word != "-":
+            found, position = _read_options(argv, position)
+            given.update((option.names[0], value) for _, option, value in found if option)
             continue
-        for name, value in _spread(word):
-            option = BY_NAME.get(name)
-            if option and option.takes in {"value", "values"} and value is None and position < len(argv):
-                value = argv[position]  # noqa: PLW2901  # the value of a detached option is the next word
-                position += 1
-            if option:
-                given[option.names[0]] = value
+        if is_first and (word in VERBS or word in PLANNED):
+            return None
+        is_first = False
+        position += 1
     named = [BY_NAME[name] for name in given]
     for name in ("--json", "--output-format", "--quiet"):
         option = BY_NAME[name]
@@ -263,24 +256,40 @@ def _index_of_dashes(words: Sequence[str]) -> int:
 
 def _take_option(argv: Sequence[str], position: int, options: list[str], notes: list[str]) -> int:
     """Read the option at `position` (a cluster of short ones perhaps), and return the position after it."""
-    word = argv[position]
-    following = argv[position + 1] if position + 1 < len(argv) else None
-    used = 1
-    for name, value in _spread(word):
-        option = BY_NAME.get(name)
+    found, after = _read_options(argv, position)
+    for name, option, value in found:
         if option is None:
-            options.append(word)  # the Typer app knows how to complain about it
-            break
-        if option.takes == "nothing":
-            if value is not None:
-                raise UsageError(f"{name} takes no value, but got {value!r}")
-        elif value is None and following is not None and _is_value(option, following):
-            value = following  # noqa: PLW2901  # the value of a detached option is the next word
-            used = 2
-        elif value is None and option.takes != "optional value":
+            options.append(argv[position])  # the Typer app knows how to complain about it
+        elif option.takes == "nothing" and value is not None:
+            raise UsageError(f"{name} takes no value, but got {value!r}")
+        elif option.takes in {"value", "values"} and value is None:
             raise UsageError(f"{name} needs a value")
-        _keep(option, name, value, options, notes)
-    return position + used
+        else:
+            _keep(option, name, value, options, notes)
+    return after
+
+
+class _Found(NamedTuple):
+    name: str
+    """As it was typed."""
+    option: Option | None
+    """None for one that is not known, which is the last of its word."""
+    value: str | None
+
+
+def _read_options(argv: Sequence[str], position: int) -> tuple[list[_Found], int]:
+    """Return the options of the word at `position` with their values, and the position after them; complain of none."""
+    following = argv[position + 1] if position + 1 < len(argv) else None
+    found: list[_Found] = []
+    used = 1
+    for name, attached in _spread(argv[position]):
+        option, value = BY_NAME.get(name), attached
+        if option and option.takes != "nothing" and value is None and _is_value(option, following):
+            value, used = following, 2
+        found.append(_Found(name, option, value))
+        if option is None:
+            break
+    return found, position + used
 
 
 def _spread(word: str) -> Iterator[tuple[str, str | None]]:
@@ -299,10 +308,10 @@ def _spread(word: str) -> Iterator[tuple[str, str | None]]:
         yield name, None
 
 
-def _is_value(option: Option, word: str) -> bool:
-    if option.takes == "optional value":
-        return re.fullmatch(option.legal, word) is not None
-    return word != "--"
+def _is_value(option: Option, word: str | None) -> bool:
+    if word is None or word == "--":
+        return False
+    return option.takes != "optional value" or re.fullmatch(option.legal, word) is not None
 
 
 def _keep(option: Option, name: str, value: str | None, options: list[str], notes: list[str]) -> None:

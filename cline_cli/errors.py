@@ -110,7 +110,15 @@ class DeliveryError(ClineError):
 
 
 class InternalError(ClineError):
-    pass
+    """A fault of our own. Its words are the kind and the place: what the exception says may hold anything."""
+
+    def __init__(self, failure: BaseException) -> None:
+        trace = failure.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        place = f" in {trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}" if trace else ""
+        super().__init__(f"internal error: {type(failure).__name__}{place}", "CLINE_DEBUG=1 shows more")
+        self.__cause__ = failure
 
 
 class MistakesError(ClineError):

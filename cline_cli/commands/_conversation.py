@@ -165,10 +165,7 @@ class _Conversation:
         if failure is None:
             return work.result()
         if not isinstance(failure, ClineError):
-            words = f"internal error: {type(failure).__name__}: {failure}"
-            internal = InternalError(words, "CLINE_DEBUG=1 shows where")
-            internal.__cause__ = failure
-            failure = internal
+            failure = InternalError(failure)
         await self._show_end(failure, LAST_WORDS_S)
         return failure
 

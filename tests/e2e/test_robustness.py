@@ -326,3 +326,23 @@ def test_the_prompt_is_on_stdin_when_a_harness_gives_an_empty_one(private_home: 
     assert said == ["the first question", "caf\u00e9 \u2713", "the second question"]
     assert str(place) in next(iter(server.requests[2].results.values()))
     assert [session.stem for session in sessions_in(private_home)] == [identity]
+
+
+FAULT = """
+import os
+if "FAULTY" in os.environ:
+    from cline_cli.agent.loop import Agent
+    def judge(*_, **__):
+        raise ZeroDivisionError(os.environ["CLINE_API_KEY"])
+    Agent._judge = judge
+"""
+
+
+def test_a_fault_of_our_own_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FAULT)
+    with FakeServer(DONE) as server:
+        result = sh(server, "--json", "do it now", FAULTY="1", PYTHONPATH=str(tmp_path / "site"))
+    assert read_result(result.stdout, result.exit_code)["errorClass"] == "unknown"
+    assert result.exit_code == 1
+    assert "internal error: ZeroDivisionError in sitecustomize" in result.stderr

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from cline_cli import errors
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
     Event,
@@ -632,7 +631,7 @@ def test_the_error_reaches_the_caller_when_nobody_reads(pipe: tuple[int, int]) -
 
 
 @pytest.mark.parametrize(
-    "error", [UsageError("no prompt was given", "Give one"), errors.InternalError(f"internal error: {HOSTILE}")]
+    "error", [UsageError("no prompt was given", "Give one"), ClineError(f"internal error: {HOSTILE}")]
 )
 def test_a_failure_is_two_lines_when_the_run_never_started(error: ClineError) -> None:
     lines = read(failure_lines(error, MANNER, 0.25))
