@@ -81,13 +81,13 @@ def split(argv: Sequence[str], *, is_interactive: bool = False) -> Call:
             position = _take_option(argv, position - 1, options, notes)
         elif words or is_prompt or " " in word:
             words.append(word)
-        elif word in ALIASES:
+        elif ALIASES.get(word) == "run":
             is_prompt = True
             position = _skip_old_verb(argv, position)
         elif word in PLANNED:
             raise UsageError(f"`cline {word}` is not supported yet", f"To send it as a prompt: cline -- {word}")
-        elif word in VERBS and word != "run":
-            return _split_verb(word, options, argv[position:])
+        elif (verb := ALIASES.get(word, word)) in VERBS and verb != "run":
+            return _split_verb(verb, options, argv[position:])
         else:
             words.append(word)
     if is_interactive and not is_prompt:
@@ -175,7 +175,7 @@ def asked_for_lines(argv: Sequence[str], variables: Mapping[str, str]) -> Lines 
             found, position = _read_options(argv, position)
             given.update((option.names[0], value) for _, option, value in found if option)
             continue
-        if is_first and (word in VERBS or word in PLANNED):
+        if is_first and ALIASES.get(word, word) != "run" and (word in VERBS or word in PLANNED or word in ALIASES):
             return None
         is_first = False
         position += 1

@@ -26,18 +26,25 @@ class Environment:
     @property
     def is_interactive(self) -> bool:
         """Whether a person can be asked: stderr is a terminal, /dev/tty opens and is ours, and it is no CI job."""
-        if self.variables.get("CI") or not self.is_stderr_terminal:
-            return False
+        return not self.why_not_interactive()
+
+    def why_not_interactive(self) -> str:
+        """Return in few words why nobody can be asked; empty where a person can be."""
+        if self.variables.get("CI"):
+            return "CI is set"
+        if not self.is_stderr_terminal:
+            return "standard error is not a terminal"
         try:
             terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError:
-            return False
+            return "there is no terminal to ask at"
         try:
-            return os.tcgetpgrp(terminal) == os.getpgrp()
+            is_ours = os.tcgetpgrp(terminal) == os.getpgrp()
         except OSError:
-            return False
+            is_ours = False
         finally:
             os.close(terminal)
+        return "" if is_ours else "it does not run in the foreground of its terminal"
 
 
 def read_environment() -> Environment:

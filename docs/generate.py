@@ -1,6 +1,7 @@
 """Writes what comes from code and from one page into another; `--check` only compares.
 
     Typer apps, options, tools' specs  ->  help texts, docs/commands.md, docs/environment.md, docs/tools.md
+    settings' definitions              ->  docs/configuration.md
     docs/headless.md                   ->  cline help exit-codes, json, stdin
 
 Help is rendered plainly and 80 columns wide, so that it reads the same in a terminal, in a pipe and on a page.
@@ -23,7 +24,9 @@ from typer.main import get_command
 
 from cline_cli.commands import VERBS
 from cline_cli.commands.help import TEXTS
-from cline_cli.commands.options import BUILT, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
+from cline_cli.commands.options import BUILT, BY_NAME, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
+from cline_cli.config.definitions import DEFINITIONS, Definition
+from cline_cli.config.values import KINDS, to_toml
 from cline_cli.tools import TOOLS, Workplace, build_tools
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
@@ -50,6 +53,105 @@ ENVIRONMENT = """\
 Every option of a run can be given as a variable; the option wins, and makes void what variables say against it
 (`--act` goes before `CLINE_PLAN=1`). A switch is `1` or `true`, `0` or `false`; an empty variable counts as none. A
 variable that asks for what this version does not have ends a run before it starts, with exit code 2: REFUSED.
+"""
+CONFIGURATION = """\
+# Settings
+
+What is to hold for every run stands in `settings.toml`, a file for people: comments, order and layout stay when
+`cline` changes it. This page is written by `make docs` from the settings themselves.
+
+```sh
+cline config                      # every setting, and who says so
+cline config set timeout 10m      # cline config unset timeout takes it away
+cline config get timeout          # the bare value, for scripts; exit code 1 where there is none
+cline config edit                 # the whole file, in your editor ($VISUAL, $EDITOR, else vi or nano)
+cline config path                 # every place that is read or written, and why it is that place
+```
+
+All of them take `--json`; `cline config --json` is one object:
+
+```text
+{"settings": {KEY: {"value", "origin", "file", "line"}},
+ "paths": {NAME: {"path", "reason", "exists"}},
+ "warnings": [TEXT]}
+```
+
+`origin` is `default`, a variable (`$CLINE_MAX_TURNS`), or file and line. A value of `null` is none. Keys of providers
+are no settings: `cline auth` keeps them ([providers](providers.md)).
+
+## The settings
+
+TABLE
+
+A time is `90`, `90s`, `10m` or `2h`. Names with dots are tables in TOML: `max_bytes` below `[stdin]`, or
+`stdin.max_bytes` in one line at the top. `providers.NAME` is a provider by its own name: `[providers.cline]`. While a
+key is saved for a provider, `cline config` does not move its `base_url` to another server, since the key would go
+there: `cline auth -b` changes both.
+
+```toml
+provider = "cline"
+max_turns = 50
+
+[providers.cline]
+model = "anthropic/claude-sonnet-4.6"   # for every run that names no other
+```
+
+REFUSED would protect a run and are not supported yet: a file with one of them is refused, and nothing runs without
+what it asks for.
+
+## Who wins
+
+1. the option: `--max-turns 5`
+2. the variable: `CLINE_MAX_TURNS=5` ([all of them](environment.md))
+3. the project's settings, as far as they are trusted
+4. your settings
+5. the default
+
+A setting is void where an option or a variable says something against it: `--act` goes before `mode = "plan"`,
+`--auto-approve=false` before `auto_approve = true`, and `--id` before `sessions.keep = false`. A run with `--bare`
+reads neither file. `provider` and the models of providers have further sources ([providers](providers.md)).
+
+## Where the file is
+
+In the folder that `--config` names, else `CLINE_CONFIG` or `CLINE_DIR`, else the platform's: `~/.config/cline` on
+Linux, `~/Library/Application Support/cline` on macOS. The file is made with mode 0600 when something is set, and can
+be a symbolic link. Several processes may change it at once: each change waits for the one before, and none is lost.
+
+`cline config edit` works on a draft beside the file. What cannot be read never becomes the settings: it is told with
+line and column, stays in the draft, and the next `cline config edit` goes on with it.
+
+## A project's settings
+
+A project can bring `.cline/settings.toml`. The nearest one counts, from the folder of the run upwards to the one with
+`.git` in it, never the one in HOME. Whoever clones a project has not read it, so it is trusted with little: it may
+say `mode = "plan"`, and lower the limits TRUSTED. Whatever else is in it is named in one line and left alone, larger
+limits among it. A file that is a symbolic link, or belongs to another user, is not read, which is said.
+
+## Names and values that are wrong
+
+A file that is no TOML, or has a value of the wrong type, ends every command that needs it with exit code 2, and one
+line:
+
+```text
+cline: cannot use /home/ada/settings.toml, line 3, column 13: stdin.max_bytes must be a whole number, not text. ...
+```
+
+A name that is no setting is kept, and told with the nearest one that is:
+
+```text
+cline: /home/ada/settings.toml, line 4: there is no setting "stdin.max_byte", did you mean stdin.max_bytes?
+```
+
+## From the original command
+
+Where there is no `settings.toml` yet and the original command has been set up, what fits is taken over once, and said
+in one line: the provider, models and addresses, how much the model thinks, plan mode. Its files are only read. They
+are looked for where `CLINE_PROVIDER_SETTINGS_PATH` and `CLINE_GLOBAL_SETTINGS_PATH` say, in `settings` below
+`--data-dir` or `CLINE_DATA_DIR`, in `data/settings` below `--config`, `CLINE_CONFIG` or `CLINE_DIR`, and in
+`~/.cline/data/settings`.
+
+Keys stay in its `providers.json`, where runs find them. Not taken over, but named: `toolAutoApprove` (`-y` is leave
+for one run, `cline config set auto_approve true` for all), `disabledTools`, and providers that are not supported yet.
 """
 TOPICS = {"exit-codes": "Exit codes", "json": "JSON lines", "stdin": "Standard input"}
 """Topic of `cline help` -> section of docs/headless.md."""
@@ -88,15 +190,15 @@ def describe_run() -> str:
     rows = [(f"{_spell(option)}", option.help) for option in BUILT if option.is_common]
     rows.append(("-h, --help", "This; --help-all shows every option, -V the version."))
     width = max(len(names) for names, _ in rows)
-    verbs = [f"cline {verb}" for verb in VERBS if verb not in {"run", "help"}]
+    verbs = [verb for verb in VERBS if verb not in {"run", "help"}]
     return "\n".join(
         (
             'Usage: cline [OPTIONS] [PROMPT]...     git diff | cline "Review this."',
             "",
             *(f"  {names:<{width}}  {text}" for names, text in rows),
             "",
-            f"Commands: {', '.join(verbs)}",
-            f"More: cline help {' | '.join(name for name in VERBS if VERBS[name].has_app and name != 'run')}",
+            f"Commands: cline {' | '.join(verbs)}",
+            "More: cline help COMMAND",
             f"      cline help {' | '.join((*TOPICS, 'environment'))}",
             "",
         )
@@ -151,6 +253,26 @@ def describe_environment() -> str:
     return f"# Environment variables\n\n{intro}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
 
 
+def describe_configuration() -> str:
+    """Return the page of settings."""
+    rows = [_describe_setting(definition) for definition in DEFINITIONS if definition.is_built]
+    head = "| setting | value | default | option, variable | meaning |\n|---|---|---|---|---|\n"
+    refused = [f"`{definition.key}`" for definition in DEFINITIONS if not definition.is_built]
+    trusted = [f"`{definition.key}`" for definition in DEFINITIONS if definition.project == "less"]
+    page = CONFIGURATION.replace("TABLE\n", head + "\n".join(rows) + "\n")
+    page = page.replace("REFUSED", " and ".join(refused))
+    return page.replace("TRUSTED", f"{', '.join(trusted[:-1])} and {trusted[-1]}")
+
+
+def _describe_setting(definition: Definition) -> str:
+    value = ", ".join(f"`{word}`" for word in definition.words) or KINDS[definition.kind]
+    default = "" if definition.default is None else f"`{to_toml(definition.default)}`"
+    option = BY_NAME.get(definition.option)
+    stands_for = f"`{option.names[0]}`, `{option.variables[0]}`" if option else ""
+    key = definition.key.replace("*", "NAME")
+    return f"| `{key}` | {value} | {default} | {stands_for} | {definition.help.removesuffix('.')} |"
+
+
 def section(page: Path, title: str) -> str:
     """Return what stands under a title of a page."""
     parts = re.split(r"^#+ (.+)\n", page.read_text("utf-8"), flags=re.MULTILINE)
@@ -194,6 +316,7 @@ def texts() -> dict[Path, str]:
         **describe_commands(),
         DOCS / "tools.md": describe_tools(),
         DOCS / "environment.md": environment,
+        DOCS / "configuration.md": describe_configuration(),
         TEXTS / "environment.txt": to_plain("Environment variables", environment.partition("\n\n")[2]),
         **{TEXTS / f"{name}.txt": to_plain(title, section(headless, title)) for name, title in TOPICS.items()},
     }

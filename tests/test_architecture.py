@@ -79,7 +79,7 @@ ROOMS = {
 THIRD_PARTIES = {
     "httpx": {"network"},
     "rich": {"frontends.console", "commands._tables"},
-    "markdown_it": {"frontends.console"},
+    "markdown_it": {"frontends.console", "session"},
     "typer": {"commands"},
     "keyring": {"config"},
     "platformdirs": {"config"},

@@ -65,6 +65,7 @@ def test_the_splitter_knows_the_options_that_typer_knows() -> None:
     assert names == {option.names[0] for option in BUILT}
 
 
-def test_every_command_says_what_it_does_in_the_help_of_all() -> None:
+def test_every_command_is_named_in_the_help() -> None:
     text = (ROOT / "cline_cli" / "commands" / "help" / "run.txt").read_text("utf-8")
-    assert not [verb for verb in VERBS if verb != "run" and f"cline {verb}" not in text]
+    (line,) = re.findall("^Commands: cline (.*)", text, re.MULTILINE)
+    assert set(line.split(" | ")) == set(VERBS) - {"run", "help"}

@@ -45,6 +45,14 @@ class ToolProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSettled:
+    """A call is over whose ToolFinished waits for those before it: for whoever keeps results, not for people."""
+
+    call: ToolCall
+    output: ToolOutput
+
+
+@dataclass(frozen=True, slots=True)
 class ToolFinished:
     """One for every ToolStarted, in the order of the calls."""
 
@@ -126,6 +134,7 @@ Event = (
     | MessageFinished
     | ToolStarted
     | ToolProgress
+    | ToolSettled
     | ToolFinished
     | UsageUpdated
     | Notice

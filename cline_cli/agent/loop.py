@@ -29,6 +29,7 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
@@ -223,23 +224,23 @@ class Agent:
         """Carry out the calls of a reply, and append a result for each to the history, in the order of the calls."""
         events: asyncio.Queue[ToolProgress | _Outcome] = asyncio.Queue()
         tasks: list[asyncio.Task[None]] = []
-        results: dict[str, ToolResult] = {}
+        outcomes: dict[str, _Outcome] = {}
         try:
             prepared: list[_Prepared] = []
             for call in reply.tool_calls:
                 prepared.append(await self._prepare(call, is_cut=reply.stop_reason == "length"))
                 yield ToolStarted(call, prepared[-1].summary)
             tasks = [asyncio.create_task(self._carry_out(item, events)) for item in prepared]
-            outcomes: dict[str, _Outcome] = {}
             for item in prepared:
                 while item.call.id not in outcomes:
                     event = await events.get()
                     if isinstance(event, ToolProgress):
                         yield event
                     else:
-                        outcomes[event.call_id] = event
+                        outcomes[event.call.id] = event
+                        if event.call is not item.call:
+                            yield ToolSettled(event.call, event.output)
                 outcome = outcomes[item.call.id]
-                results[item.call.id] = ToolResult(item.call.id, outcome.output.parts, outcome.output.is_error)
                 yield ToolFinished(
                     item.call, item.summary, outcome.output, outcome.duration_s, item.denied, self._own_name(item.call)
                 )
@@ -248,7 +249,7 @@ class Agent:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for call in reply.tool_calls:
-                self.messages.append(results.get(call.id) or interrupted(call))
+                self.messages.append(outcomes[call.id].to_result() if call.id in outcomes else interrupted(call))
 
     async def _prepare(self, call: ToolCall, *, is_cut: bool) -> _Prepared:
         """Parse and approve a call, so that what is left is to run it.
@@ -282,7 +283,7 @@ class Agent:
         started = self.clock()
         work = item.work
         if isinstance(work, ToolOutput):
-            events.put_nowait(_Outcome(item.call.id, work, 0.0))
+            events.put_nowait(_Outcome(item.call, work, 0.0))
             return
         try:
             output = await work.tool.run(
@@ -294,7 +295,7 @@ class Agent:
             output = _refusal(f"{item.call.name} failed unexpectedly: {type(error).__name__}: {error}")
         if work.note:
             output = ToolOutput((*output.parts, TextPart(work.note)), output.display, output.is_error, output.answer)
-        events.put_nowait(_Outcome(item.call.id, output, self.clock() - started))
+        events.put_nowait(_Outcome(item.call, output, self.clock() - started))
 
     def _own_name(self, call: ToolCall) -> str:
         tool = self.tools.get(call.name)
@@ -322,9 +323,12 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    call_id: str
+    call: ToolCall
     output: ToolOutput
     duration_s: float
+
+    def to_result(self) -> ToolResult:
+        return ToolResult(self.call.id, self.output.parts, self.output.is_error)
 
 
 def _parse_arguments(text: str) -> JsonObject:

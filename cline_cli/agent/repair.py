@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from cline_cli.agent.messages import AssistantMessage, Message, TextPart, ToolCall, ToolResult
 
+INTERRUPTED = "Interrupted: it may have been done in part, in whole, or not at all. Look before you do it again."
+
 
 def interrupted(call: ToolCall) -> ToolResult:
     """Return the result of a call that was begun, or not even that, and of which no more is known."""
-    return ToolResult(call.id, (TextPart('{"error": "Interrupted before it was done."}'),), is_error=True)
+    return ToolResult(call.id, (TextPart(json.dumps({"error": INTERRUPTED})),), is_error=True)
 
 
 def repair(messages: Sequence[Message]) -> list[Message]:

@@ -38,6 +38,11 @@ def facts(model: str) -> ModelFacts | None:
     return _read().get(_plain(model))
 
 
+def list_names() -> tuple[str, ...]:
+    """Return the names of all models that something is known of, each with its vendor in front."""
+    return tuple(_load())
+
+
 def nearest(model: str) -> tuple[str, ...]:
     """Return the three names of models that are most like this one, with a vendor in front where it has one."""
     from difflib import get_close_matches  # lazy: only for a complaint

@@ -18,12 +18,16 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "Ask a model, or let it work"),
     "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
     "local": Verb("local", "Install, list and remove the embedded models"),
+    "history": Verb("history", "List, search, show, export and delete sessions"),
+    "config": Verb("config", "Show and change the settings, and where each comes from"),
+    "doctor": Verb("doctor", "Check that a run can start, and say what to do if not"),
+    "completion": Verb("completion", "Complete options and names in bash, zsh and fish"),
     "version": Verb("version", "Print the version, as --version and -V do", has_app=False),
     "help": Verb("help", "Print help on a command or on exit-codes (--help-all)", has_app=False),
 }
-ALIASES: Mapping[str, str] = {"task": "run", "t": "run"}
+ALIASES: Mapping[str, str] = {"task": "run", "t": "run", "h": "history"}
 PLANNED = frozenset(
-    "acp completion config connect dashboard diff doctor h history hook hub instance kanban logs map mcp models plugin"
-    " policy schedule serve skill trust undo update".split()
+    "acp connect dashboard diff hook hub instance kanban logs map mcp models plugin policy schedule serve skill trust"
+    " undo update".split()
 )
 """Words that are commands of the original or will be ours: refused, so that none of them is sent to a model."""

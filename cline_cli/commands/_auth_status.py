@@ -58,7 +58,10 @@ def to_text(status: Status) -> str:
     lines: list[str] = []
     for each in status.providers:
         why = f" (a run asks it: {status.choice.source})" if status.choice and each.is_used else ""
-        lines += (each.provider + why, f"  key      {_describe_key(each)}")
+        lines += (
+            each.provider + why,
+            f"  key      {describe_key(each.key) if each.key else 'none' if each.needs_key else 'none needed'}",
+        )
         if each.problem:
             lines.append(f"  problem  {each.problem}")
         lines.append(f"  model    {each.model or 'none saved; give one with -m'}")
@@ -106,10 +109,8 @@ def _look_at(
     return ProviderStatus(name, is_used, bool(row.key_variables), key, problem, model, base_url)
 
 
-def _describe_key(status: ProviderStatus) -> str:
-    key = status.key
-    if key is None:
-        return "none" if status.needs_key else "none needed"
+def describe_key(key: Key) -> str:
+    """Return which key it is and where it comes from, for people: no more of it than its tail."""
     parts = [f"{key.tail or 'a short one'} from {key.source}"]
     if key.is_plain_text:
         parts.append("where it lies in plain text")

@@ -136,7 +136,7 @@ class _Conversation:
             if self.asked.is_dry:
                 await self._tell_dry_run(running, prompt)
                 return None
-            for notice in (*self.choice.notices, *self.keeping.begin()):
+            for notice in (*self.choice.notices, *self.keeping.begin(running.agent.system)):
                 await self._tell(notice)
             if prompt.is_stdin_open and self.environment.stdin is not None:
                 watch = asyncio.create_task(self._watch_stdin(self.environment.stdin))

@@ -48,12 +48,14 @@ class Keeping:
     def is_kept(self) -> bool:
         return self._session is not None and not self._session.failure
 
-    def begin(self) -> tuple[str, ...]:
+    def begin(self, system_prompt: str) -> tuple[str, ...]:
         """Make the session, if there is to be one, and return what the person should know of it."""
         begun, here = self._session.header.cwd if self._session else "", self._header.cwd
         if begun and begun != here:
             self._notices.append(f"the session was begun in {begun}; it goes on in {here}")
-        self._open()
+        session = self._open()
+        if session:
+            session.introduce(self._header.provider, self._header.model, system_prompt)
         return tuple(self._notices)
 
     def open_spool(self) -> Path:
@@ -70,14 +72,15 @@ class Keeping:
         return self._temporary
 
     def record(self, event: Event, messages: Sequence[Message]) -> str:
-        """Keep what is new; return why nothing more is kept, once, or nothing."""
+        """Keep what is new; return what the person should know of it, once: mostly nothing."""
         if self._session is None:
             return ""
         self._session.record(event, messages)
+        news = self._session.take_notices()
         if self._session.failure and not self._has_told:
             self._has_told = True
-            return self._session.failure
-        return ""
+            news = (*news, self._session.failure)
+        return "; ".join(news)
 
     def close(self) -> None:
         if self._session:

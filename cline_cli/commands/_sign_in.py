@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from cline_cli.config.addresses import check_base_url, is_same_origin
 from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, forget_key_in_file, read_key_line, save_key
-from cline_cli.config.settings import change_settings, check_base_url, is_same_origin, load_settings
+from cline_cli.config.settings import change_settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import NotSignedInError, UsageError
 from cline_cli.providers import PROVIDERS, Row, require
@@ -108,7 +109,7 @@ def sign_in(
     change_settings(settings_file, {("providers", name, "key_store"): saved.store})
     at = "" if url == row.base_url else f" at {url}"
     notices = [saved.notice] if saved.notice else []
-    notices += _warn_of_shell_history(asked, name, terminal) + _warn_of_plain_http(url)
+    notices += _warn_of_shell_history(asked, name, terminal) + warn_of_plain_http(url)
     notices += _warn_of_variables(row, url, environment)
     return Outcome(f"Signed in to {name}{at} with {model}; the key is in {saved.place}.", tuple(notices))
 
@@ -171,7 +172,8 @@ def _warn_of_shell_history(asked: Asked, provider: str, terminal: Terminal | Non
     return [f"the key is in your shell's history now; cline auth -p {provider} -k - reads it from stdin"]
 
 
-def _warn_of_plain_http(url: str) -> list[str]:
+def warn_of_plain_http(url: str) -> list[str]:
+    """Return what to tell of an address at which a key travels in the open: one line, or none."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, TypeVar
 
 import typer
@@ -25,7 +25,7 @@ def invoke(app: typer.Typer, call: Call, environment: Environment) -> int:
     Raises:
         ClineError: whatever the verb raises, and UsageError for arguments that Typer refuses.
     """
-    name = "cline" if call.verb == "run" else f"cline {call.verb}"
+    name = _name_of(call)
     command = get_command(app)
     try:
         with command.make_context(name, list(call.arguments), obj=environment) as context:
@@ -35,6 +35,26 @@ def invoke(app: typer.Typer, call: Call, environment: Environment) -> int:
     except typer.TyperException as error:
         raise UsageError(error.format_message(), f"{name} --help") from None
     return code if isinstance(code, int) else 0
+
+
+def read_parameters(
+    app: typer.Typer, call: Call, environment: Environment
+) -> Mapping[str, bool | str | list[str] | None]:
+    """Return what a verb would be called with, by the names of its parameters, and do not call it.
+
+    Raises:
+        UsageError: Typer refuses the arguments.
+    """
+    name = _name_of(call)
+    try:
+        with get_command(app).make_context(name, list(call.arguments), obj=environment) as context:
+            return context.params
+    except typer.TyperException as error:
+        raise UsageError(error.format_message(), f"{name} --help") from None
+
+
+def _name_of(call: Call) -> str:
+    return "cline" if call.verb == "run" else f"cline {call.verb}"
 
 
 def takes(options: Sequence[Option]) -> Callable[[_Function], _Function]:

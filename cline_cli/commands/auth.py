@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 
 from cline_cli.commands._auth_status import collect_status, recipient_of, to_json, to_text
+from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._sign_in import Asked, DevTty, sign_in
 from cline_cli.commands._streams import move, say, tell
 from cline_cli.config.credentials import Stores, look_for_key, open_stores, remove_key
 from cline_cli.config.paths import Paths, find_paths
-from cline_cli.config.settings import Settings, change_settings, load_settings
+from cline_cli.config.settings import Settings, change_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, NotSignedInError, UsageError
 from cline_cli.providers import PROVIDERS, require
@@ -89,6 +90,7 @@ def auth(  # noqa: PLR0913  # one parameter an option: this is the table that Ty
 def _sign_in(asked: Asked, environment: Environment, paths: Paths) -> None:
     terminal = DevTty() if environment.is_interactive else None
     stores = open_stores(paths, environment.home)
+    open_and_tell(environment, paths)
     outcome = sign_in(asked, environment, paths.settings_file, stores, terminal)
     for notice in outcome.notices:
         tell(environment, notice)
@@ -96,14 +98,14 @@ def _sign_in(asked: Asked, environment: Environment, paths: Paths) -> None:
 
 
 def _show_status(environment: Environment, paths: Paths, *, is_json: bool) -> None:
-    settings = load_settings(paths.settings_file)
+    settings = open_and_tell(environment, paths).settings
     status = collect_status(environment.variables, settings, open_stores(paths, environment.home))
     say(environment, to_json(status) if is_json else to_text(status))
 
 
 def _log_out(asked: str | None, environment: Environment, paths: Paths) -> None:
     """Forget the saved key of one provider, and tell where else a run finds one."""
-    settings = load_settings(paths.settings_file)
+    settings = open_and_tell(environment, paths).settings
     name = asked or settings.provider
     if not name:
         say(environment, "No provider is saved, so there is nothing to forget.\n")

@@ -138,8 +138,8 @@ OPTIONS: tuple[Option, ...] = (
 BY_NAME = {name: option for option in OPTIONS for name in option.names}
 BUILT = tuple(option for option in OPTIONS if option.state == "built")
 MAY_BE_EMPTY = frozenset({"--system"})
-SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose"})
-"""Options of a run that every verb understands."""
+SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose", "--json"})
+"""Options of a run that may stand before any verb; one that has no use for it says so."""
 LOOKED_UP_LATER = frozenset({"--provider", "--model", "--config", "--data-dir"})
 """Their variables are looked at where the settings are, for every verb."""
 PROTECTING = "CLINE_COMMAND_PERMISSIONS"

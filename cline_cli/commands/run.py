@@ -14,6 +14,8 @@ from cline_cli.app import Chosen, Options, choose, new_session_id
 from cline_cli.commands import VERBS
 from cline_cli.commands._asked import Asked, check_prompt
 from cline_cli.commands._async import run_to_end
+from cline_cli.commands._config_given import blame, fill
+from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
 from cline_cli.commands._deadline import Deadline
 from cline_cli.commands._given import Given, read_manner, read_mode, read_stdin_mode
@@ -23,17 +25,18 @@ from cline_cli.commands._typer import takes
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
 from cline_cli.commands.options import BUILT
 from cline_cli.config.credentials import read_key_line
-from cline_cli.config.paths import find_paths
-from cline_cli.config.settings import Settings, load_settings
+from cline_cli.config.definitions import MAX_TURNS
+from cline_cli.config.opening import Opened
+from cline_cli.config.paths import Paths, find_paths
+from cline_cli.config.settings import Settings
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, UsageError
 from cline_cli.frontends.manner import RunFacts
+from cline_cli.session.changing import Limits as Kept
+from cline_cli.session.changing import prune_when_due
 
 if TYPE_CHECKING:  # lazy: as below
     from cline_cli.machine.output_file import OutputFile
-
-MAX_TURNS = 200
-"""Where nobody says otherwise: no run asks a model for ever."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -63,11 +66,28 @@ def start(words: str, given: Given, environment: Environment) -> int:
         ClineError: why it did not complete.
         OSError: standard output cannot be written.
     """
+    paths = find_paths(environment, config=given.text("config"), data_dir=given.text("data_dir"))
+    opened = _open_settings(given, environment, paths)
+    filled = fill(given, opened)
+    try:
+        return _start(words, filled.given, opened.settings, environment, paths)
+    except UsageError as error:
+        blame(error, filled, opened)
+        raise
+
+
+def _open_settings(given: Given, environment: Environment, paths: Paths) -> Opened:
+    if given.flag("bare"):
+        return Opened()
+    workspace = find_workspace(environment, given.text("cwd"))
+    is_quiet, is_dry = given.flag("quiet"), given.flag("dry_run")
+    return open_and_tell(environment, paths, workspace=workspace, is_quiet=is_quiet, may_write=not is_dry)
+
+
+def _start(words: str, given: Given, settings: Settings, environment: Environment, paths: Paths) -> int:
     timeout = given.text("timeout")
     deadline = Deadline(read_timeout(timeout) if timeout is not None else None)
-    paths = find_paths(environment, config=given.text("config"), data_dir=given.text("data_dir"))
-    settings = Settings() if given.flag("bare") else load_settings(paths.settings_file)
-    asked = _read(words, given, settings, environment, deadline)
+    asked = read_asked(words, given, settings, environment, deadline)
     key = given.text("key")
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
     with deadline.enforced():
@@ -77,15 +97,23 @@ def start(words: str, given: Given, environment: Environment) -> int:
         session_id = session.id if session else new_session_id()
         choice = choose(options, secret, settings, environment, paths, session_id)
     asked = replace(asked, options=options, manner=replace(asked.manner, facts=_facts(asked, given, choice)))
-    return run_to_end(converse(asked, choice, session, environment, paths))
+    code = run_to_end(converse(asked, choice, session, environment, paths))
+    if asked.is_kept and not paths.is_homeless:
+        limits = Kept(settings.sessions.keep_days, settings.sessions.max_bytes)
+        prune_when_due(paths.state / "sessions", limits)
+    return code
 
 
-def _read(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
-    """Raises ClineError: mostly a UsageError."""
+def read_asked(words: str, given: Given, settings: Settings, environment: Environment, deadline: Deadline) -> Asked:
+    """Return the run that was asked for. Reads no input, and makes nothing.
+
+    Raises:
+        ClineError: mostly a UsageError: a value is none, two contradict each other, or there is nothing to do.
+    """
     check_prompt(words, environment)
     if environment.stdout is None:
         raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
-    workspace = _find_workspace(environment, given.text("cwd"))
+    workspace = find_workspace(environment, given.text("cwd"))
     has_tools = not given.flag("no_tools")
     schema = _read_schema(given.text("schema"), workspace)
     options = Options(
@@ -93,7 +121,7 @@ def _read(words: str, given: Given, settings: Settings, environment: Environment
         model=given.text("model"),
         system=given.text("system"),
         mode=read_mode(given),
-        auto_approve=_is_auto_approved(given, settings),
+        auto_approve=_is_auto_approved(given),
         has_tools=has_tools,
         limits=_read_limits(given),
         effort=read_effort(given.text("thinking")),
@@ -158,17 +186,17 @@ def _facts(asked: Asked, given: Given, choice: Chosen) -> RunFacts:
     )
 
 
-def _is_auto_approved(given: Given, settings: Settings) -> bool:
+def _is_auto_approved(given: Given) -> bool:
     auto_approve = given.text("auto_approve")
     if auto_approve is None:
-        return given.flag("yolo") or settings.auto_approve
+        return given.flag("yolo")
     approved = read_bool("auto_approve", auto_approve)
     if given.flag("yolo") and not approved:
         raise UsageError("--yolo and --auto-approve=false contradict each other")
     return approved
 
 
-def _find_workspace(environment: Environment, cwd: str | None) -> Path:
+def find_workspace(environment: Environment, cwd: str | None) -> Path:
     """Return the folder to work in, as a real path.
 
     Raises:

@@ -15,6 +15,8 @@ from typing import Protocol, TypeVar
 from cline_cli.config._store import NoStoreError, StoreError
 
 SERVICE = "cline"
+ABSENT = "none-of-this-name"
+"""No provider is called that: asking for its key shows whether a keyring answers."""
 TIMEOUT_S = 3.0
 MAX_CAUSE_CHARACTERS = 200
 MEANINGS = {
@@ -24,6 +26,12 @@ MEANINGS = {
     "ModuleNotFoundError": "a part of it is not installed",
 }
 """Names of exceptions, most of them keyring's own -> what they mean to people."""
+
+FREEDESKTOP = "keyring.backends.SecretService"
+SILENT = frozenset(
+    {FREEDESKTOP, *(f"keyring.backends.{name}" for name in ("libsecret", "macOS", "Windows", "chainer"))}
+)
+"""Modules of backends that open no window for a key that is not there, once they are unlocked."""
 
 Answer = TypeVar("Answer")
 
@@ -48,6 +56,25 @@ class KeyringStore:
         """Why nothing more is asked of it."""
         self._timeout_s = timeout_s
         self._left_s = timeout_s
+
+    def name(self) -> str:
+        """Return what the backend calls itself: untrusted text.
+
+        Raises:
+            NoStoreError: there is none.
+            StoreError: it is not safe, or does not answer.
+        """
+        return self._ask(lambda backend: str(getattr(backend, "name", type(backend).__name__)))
+
+    def check(self) -> bool:
+        """See whether it would give a key, without a window that opens and without making anything.
+
+        False says that it was not asked, because that might open a window.
+
+        Raises:
+            StoreError: it is locked, was never set up, or does not answer.
+        """
+        return self._ask(_check)
 
     def read(self, provider: str) -> str | None:
         return self._ask(lambda backend: _get(backend, provider))
@@ -154,6 +181,42 @@ def _check_bus() -> None:
         raise StoreError("the D-Bus session bus does not answer") from None
     except (RuntimeError, OSError):
         return
+
+
+def _check(backend: Backend) -> bool:
+    """Look before asking: reading unlocks what is locked, and makes what is missing, both with a window."""
+    parts: list[Backend] = list(getattr(backend, "backends", (backend,)))  # several, where it is a chain
+    modules = {type(part).__module__ for part in (backend, *parts)}
+    if not modules <= SILENT:
+        return False
+    for part in parts:
+        if type(part).__module__ == FREEDESKTOP:
+            _check_secret_service(part)
+    _get(backend, ABSENT)
+    return True
+
+
+def _check_secret_service(backend: Backend) -> None:
+    """See that the collection it would look into is there and open.
+
+    Raises:
+        StoreError: it is not.
+        BaseException: whatever else comes out of foreign code.
+    """
+    from keyring.backends import SecretService  # lazy: see load_backend
+
+    service = vars(SecretService)["secretstorage"]  # keyring's own dependency, and only where there is D-Bus
+    chosen = getattr(backend, "preferred_collection", None)
+    connection = service.dbus_init()
+    try:
+        collection = service.Collection(connection, chosen) if chosen else service.Collection(connection)
+        is_locked = collection.is_locked()
+    except service.exceptions.ItemNotFoundException:
+        raise StoreError("it was never set up") from None
+    finally:
+        connection.close()
+    if is_locked:
+        raise StoreError("it is locked")
 
 
 def _get(backend: Backend, provider: str) -> str | None:

@@ -17,10 +17,11 @@ from typing import Final, NamedTuple
 
 from cline_cli.config._key_file import KeyFile
 from cline_cli.config._keyring import KeyringStore
-from cline_cli.config._original import find_original_file, read_original_key
+from cline_cli.config._original import read_original_key
 from cline_cli.config._store import NoStoreError, Store, StoreError
-from cline_cli.config.paths import Paths
-from cline_cli.config.settings import KeyStore, Settings, StoreChoice, is_same_origin
+from cline_cli.config.addresses import is_same_origin
+from cline_cli.config.paths import Paths, find_original
+from cline_cli.config.settings import KeyStore, Settings, StoreChoice
 from cline_cli.errors import NotSignedInError, UsageError
 
 OWN_VARIABLE: Final = "CLINE_API_KEY"
@@ -92,7 +93,8 @@ class Removal(NamedTuple):
 
 def open_stores(paths: Paths, home: Path | None, keyring: Store | None = None) -> Stores:
     """Return the stores of this user; nothing is read, made or imported before it is needed."""
-    return Stores(keyring or KeyringStore(), KeyFile(paths.credentials_file), find_original_file(home))
+    original = find_original(paths.original_providers, home)
+    return Stores(keyring or KeyringStore(), KeyFile(paths.credentials_file), original.path if original else None)
 
 
 def find_key(

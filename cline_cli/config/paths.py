@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,19 @@ import platformdirs
 from cline_cli.environment import Environment
 
 PLATFORM = "the platform's folder"
+IN_HOME = "it exists"
+ORIGINAL = Path(".cline", "data", "settings")
+"""Where the original command has its settings, in HOME."""
+
+
+class Candidate(NamedTuple):
+    path: Path
+    reason: str
+    """Why it may lie there, for people: "--config", "$CLINE_DIR"."""
+
+    @property
+    def exists(self) -> bool:
+        return os.path.lexists(self.path)
 
 
 class Paths(NamedTuple):
@@ -27,6 +40,10 @@ class Paths(NamedTuple):
     """Field name -> why it is that folder, for `cline config path`."""
     is_homeless: bool = False
     """There is no HOME, and nobody named a folder for the state: the platform's would be a guess at whose it is."""
+    original_providers: tuple[Candidate, ...] = ()
+    """Where somebody says that the original command's providers.json lies, before the one in HOME."""
+    original_globals: tuple[Candidate, ...] = ()
+    """Likewise its global-settings.json."""
 
     @property
     def settings_file(self) -> Path:
@@ -50,7 +67,7 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
         "state": _first(
             ("--data-dir", data_dir),
             ("$CLINE_DATA_DIR", variables.get("CLINE_DATA_DIR")),
-            ("it exists", _existing(environment.home, ".cline/data")),
+            (IN_HOME, _existing(environment.home, ".cline/data")),
             (PLATFORM, platformdirs.user_state_dir("cline")),
         ),
         "cache": _first((PLATFORM, platformdirs.user_cache_dir("cline"))),
@@ -61,8 +78,47 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
     )
     base = environment.cwd or Path("/")
     is_guess = environment.home is None and chosen["state"][0] == PLATFORM and not variables.get("XDG_STATE_HOME")
-    folders = {name: base / path.expanduser() for name, (_, path) in chosen.items()}
-    return Paths(**folders, reasons={name: why for name, (why, _) in chosen.items()}, is_homeless=is_guess)
+    folders = {name: _expand(base, path) for name, (_, path) in chosen.items()}
+    reasons = {name: why for name, (why, _) in chosen.items()}
+    # The original command has its settings below the folder of its state, and that below the folder of all it has.
+    named = [
+        (folders["state"] / "settings", reasons["state"], reasons["state"] not in {PLATFORM, IN_HOME}),
+        (folders["config"] / "data" / "settings", reasons["config"], reasons["config"] != PLATFORM),
+    ]
+    originals = [Candidate(folder, why) for folder, why, is_named in named if is_named]
+    return Paths(
+        **folders,
+        reasons=reasons,
+        is_homeless=is_guess,
+        original_providers=_list_originals(
+            "providers.json", "CLINE_PROVIDER_SETTINGS_PATH", variables, base, originals
+        ),
+        original_globals=_list_originals(
+            "global-settings.json", "CLINE_GLOBAL_SETTINGS_PATH", variables, base, originals
+        ),
+    )
+
+
+def find_original(candidates: Sequence[Candidate], home: Path | None, name: str = "providers.json") -> Candidate | None:
+    """Return where that file of the original command lies, or would; None where there is no HOME and nobody says."""
+    in_home = [Candidate(home / ORIGINAL / name, "the original command's folder")] if home else []
+    places = [*candidates, *in_home]
+    return next((place for place in places if place.exists), places[-1] if places else None)
+
+
+def _list_originals(
+    name: str, variable: str, variables: Mapping[str, str], base: Path, folders: Sequence[Candidate]
+) -> tuple[Candidate, ...]:
+    file = variables.get(variable)
+    own = [Candidate(_expand(base, Path(file)), f"${variable}")] if file else []
+    return (*own, *(Candidate(folder / name, why) for folder, why in folders))
+
+
+def _expand(base: Path, path: Path) -> Path:
+    try:
+        return base / path.expanduser()
+    except RuntimeError:  # ~nobody: a name like any other, then
+        return base / path
 
 
 def _first(*candidates: tuple[str, str | None]) -> tuple[str, Path]:

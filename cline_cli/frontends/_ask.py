@@ -23,8 +23,8 @@ from itertools import groupby
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.tool import Tool
-from cline_cli.frontends._figures import is_command
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, paint
+from cline_cli.frontends.figures import is_command
 from cline_cli.machine.output import Output
 from cline_cli.text import display_width, one_line, sanitize, visible
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cline_cli.agent.messages import Usage
-from cline_cli.frontends._figures import describe_usage, format_duration
+from cline_cli.frontends.figures import describe_usage, format_duration
 
 
 class Pace:

@@ -44,7 +44,7 @@ def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
     if not environment.is_stdout_terminal:
         holds = manner.holds or _is_appended_to(environment.stdout)
         return TextFrontEnd(stdout, stderr, replace(manner, holds=holds))
-    is_live = _is_capable(environment.variables) if manner.output_format is None else manner.output_format == "rich"
+    is_live = not why_plain(environment.variables) if manner.output_format is None else manner.output_format == "rich"
     if manner.holds or not is_live:
         return TextFrontEnd(stdout, stderr, replace(manner, streams=True, is_watched=True))
     from cline_cli.frontends.console.front_end import ConsoleFrontEnd  # lazy: 10 ms that pipes do without
@@ -53,16 +53,21 @@ def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
     return ConsoleFrontEnd(Screen(stdout, lambda: measure(environment.stdout, environment.variables)), manner)
 
 
+def why_plain(variables: Mapping[str, str]) -> str:
+    """Return in few words why a terminal is not to be steered and coloured; empty where it is.
+
+    FORCE_COLOR vouches for a terminal without a name.
+    """
+    name = variables.get("TERM", "")
+    if variables.get("NO_COLOR"):
+        return "NO_COLOR is set"
+    if name == "dumb":
+        return "TERM is dumb"
+    return "" if name or variables.get("FORCE_COLOR", "0") not in {"", "0"} else "TERM is not set"
+
+
 def _is_appended_to(stdout: int | None) -> bool:
     """Return whether stdout is a file opened as `>>` does: others may append to it in the meantime."""
     if stdout is None or not stat.S_ISREG(os.fstat(stdout).st_mode):
         return False
     return bool(fcntl.fcntl(stdout, fcntl.F_GETFL) & os.O_APPEND)
-
-
-def _is_capable(variables: Mapping[str, str]) -> bool:
-    """Return whether the terminal is to be steered and coloured; FORCE_COLOR vouches for one without a name."""
-    name = variables.get("TERM", "")
-    if variables.get("NO_COLOR") or name == "dumb":
-        return False
-    return bool(name) or variables.get("FORCE_COLOR", "0") not in {"", "0"}

@@ -34,6 +34,7 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
@@ -41,8 +42,8 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject, JsonValue, Te
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import ToolOutput
 from cline_cli.errors import ClineError, ErrorClass
-from cline_cli.frontends._figures import format_duration
 from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, parse_json, to_cost, to_json, to_milliseconds
+from cline_cli.frontends.figures import format_duration
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
@@ -101,7 +102,7 @@ class JsonLinesFrontEnd(LinesFrontEnd):
         match event:
             case TextDelta() | ThinkingDelta():
                 return [self._delta_line(event)]
-            case RunStarted() | ToolCallDelta():
+            case RunStarted() | ToolCallDelta() | ToolSettled():
                 return []
             case IterationStarted() | MessageFinished():
                 return self._show_request(event)

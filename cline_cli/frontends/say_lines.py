@@ -19,14 +19,15 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
 from cline_cli.agent.messages import AssistantMessage, JsonObject, JsonValue, ThinkingPart, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.errors import ClineError
-from cline_cli.frontends._figures import is_command
 from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, to_cost, to_json, to_milliseconds
+from cline_cli.frontends.figures import is_command
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
@@ -77,7 +78,15 @@ class SayLinesFrontEnd(LinesFrontEnd):
                 return [self._show_call(event)]
             case RunFinished():
                 return self._finish(event)
-            case ThinkingDelta() | ToolCallDelta() | Waiting() | ToolProgress() | ToolFinished() | Notice():
+            case (
+                ThinkingDelta()
+                | ToolCallDelta()
+                | Waiting()
+                | ToolProgress()
+                | ToolSettled()
+                | ToolFinished()
+                | Notice()
+            ):
                 return []
             case _:
                 assert_never(event)

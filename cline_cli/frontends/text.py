@@ -25,6 +25,7 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
@@ -32,8 +33,8 @@ from cline_cli.agent.messages import AssistantMessage, JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.errors import ServerError
-from cline_cli.frontends._figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
 from cline_cli.frontends._pace import Pace
+from cline_cli.frontends.figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
 from cline_cli.text import Sanitizer, one_line, sanitize
@@ -112,6 +113,8 @@ class TextFrontEnd:
                 await self._show_request(event)
             case ToolStarted(call, summary):
                 self._silence.running[call.id] = summary
+            case ToolSettled(call):
+                self._silence.running.pop(call.id, None)
             case ToolFinished():
                 self._silence.running.pop(event.call.id, None)
                 if event.output.answer is None:  # one that hands in the answer is no work to report

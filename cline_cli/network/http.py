@@ -154,7 +154,7 @@ class Network:
 
         client = self._clients.get("https" if is_secure else "http")
         if client is None:
-            trust = _trust(self._variables) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            trust = load_trust(self._variables) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             timeout = httpx.Timeout(self._idle_s, connect=self._connect_s, pool=None)
             try:
                 client = httpx.AsyncClient(verify=trust, timeout=timeout, limits=httpx.Limits(keepalive_expiry=None))
@@ -252,13 +252,30 @@ def _words_for(cause: OSError | None) -> str:
     return os.strerror(cause.errno).lower() if cause and cause.errno else "no connection"
 
 
-def _trust(variables: Mapping[str, str]) -> ssl.SSLContext:
+def check_proxies(variables: Mapping[str, str]) -> None:
+    """See that the proxies of the environment can be used, as far as that is known without a connection.
+
+    Raises:
+        UnreachableError: one of them cannot.
+    """
+    Network(variables=variables)._client_for(is_secure=False)  # any client takes all of them
+
+
+def has_own_certificates(paths: ssl.DefaultVerifyPaths) -> bool:
+    """Whether OpenSSL finds certificates, of the system or in SSL_CERT_FILE and SSL_CERT_DIR; else httpx has some."""
+    return bool(paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.0"))))
+
+
+def load_trust(variables: Mapping[str, str]) -> ssl.SSLContext:
     """Return the certificates to trust: the system's, or those in SSL_CERT_FILE and SSL_CERT_DIR, and extra ones.
 
     Reading a bundle takes 20 ms, so none is read twice; a folder is read by OpenSSL as far as it is needed.
+
+    Raises:
+        UnreachableError: extra ones cannot be read.
     """
     paths = ssl.get_default_verify_paths()
-    if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.0"))):
+    if has_own_certificates(paths):
         context = ssl.create_default_context()
     else:
         import httpx  # lazy: as above

@@ -56,6 +56,8 @@ class Endpoint:
     session_id: str
     has_other_key: bool = False
     """Another key is saved, which this one goes before."""
+    is_tried_once: bool = False
+    """No failure is worth another try: whoever asks wants to know of the first."""
 
 
 def require(name: str) -> tuple[str, Row]:

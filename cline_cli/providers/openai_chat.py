@@ -103,7 +103,7 @@ class OpenAIChat:
                 continue
             failures += 1
             delay_s = choose_delay_s(failed.failure, failures, failed.asked_s, self._jitter())
-            if delay_s is None:
+            if delay_s is None or self._endpoint.is_tried_once:
                 raise _give_up(failed, failures)
             if is_shown:
                 yield ReplyDiscarded(failed.cause)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedReader
@@ -17,6 +18,8 @@ from cline_cli.session.records import parse_line
 
 MAX_RECORD_BYTES = 64 << 20
 FOLDER = os.O_RDONLY | os.O_DIRECTORY
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE_S = 0.02
 
 
 class Opened(NamedTuple):
@@ -86,8 +89,34 @@ def open_own(path: Path, flags: int, folder: int | None = None) -> int:
 
 
 def lock(file: int) -> None:
-    """Raises BlockingIOError where another process has it."""
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Take a file; whoever only looks whether somebody has it holds it for a moment, which is waited for.
+
+    Raises:
+        BlockingIOError: another process has it.
+        FileNotFoundError: it has been taken away in the meantime.
+    """
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt == LOCK_ATTEMPTS - 1:
+                raise
+            time.sleep(LOCK_PAUSE_S)
+    if os.fstat(file).st_nlink == 0:
+        raise FileNotFoundError(errno.ENOENT, "it has been taken away")
+
+
+def is_locked(file: int) -> bool:
+    """Tell whether another process has a file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
 
 
 def write_whole(file: int, line: bytes) -> None:
@@ -105,6 +134,47 @@ def write_whole(file: int, line: bytes) -> None:
         with suppress(OSError):
             os.ftruncate(file, end)
         raise
+
+
+def replace_file(folder: int, name: str, data: bytes) -> None:
+    """Put a file in an open folder, in the place of what is there; whoever reads sees the old bytes or the new.
+
+    Raises:
+        OSError: what was there still is.
+    """
+    temporary = f".{name}.new"
+    with suppress(FileNotFoundError):  # of a process that died
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(temporary, flags, 0o600, dir_fd=folder)
+    try:
+        try:
+            os.fchmod(file, 0o600)
+            write_whole(file, data)
+        finally:
+            os.close(file)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def read_own(path: Path, folder: int, max_bytes: int) -> bytes | None:
+    """Return what a file in an open folder holds; None where there is none.
+
+    Raises:
+        OSError: it cannot be read, is something else than a file of this user, or is too large.
+    """
+    try:
+        file = open_own(path, os.O_RDONLY | os.O_NONBLOCK, folder)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(file, "rb") as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"{path} is larger than {max_bytes >> 20} MB")
+    return data
 
 
 def make_names_durable(folder: int) -> None:
@@ -125,3 +195,13 @@ def discard(path: Path) -> None:
 
 def file_in(path: Path) -> Path:
     return path / f"{path.name}.jsonl"
+
+
+def row_in(path: Path) -> Path:
+    """Return where the original command's format has what lists show."""
+    return path / f"{path.name}.json"
+
+
+def messages_in(path: Path) -> Path:
+    """Return where the original command's format has the messages."""
+    return path / f"{path.name}.messages.json"

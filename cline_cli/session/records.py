@@ -5,7 +5,9 @@
     {"type": "assistant",   "parts": [text | thinking | tool_call], "stop_reason", "usage", "model"}
     {"type": "tool_result", "parts": [text | image], "call_id", "is_error"}
     {"type": "history", "messages": [...]}         what stood before it is void: the history is this
+    {"type": "run_started", "model"}
     {"type": "run_finished", "status", "exit_code", "usage"}
+    {"type": "description", "title", "prompt", "metadata"}         for lists; each of the members may be missing
 
 All but the first have "ts", in milliseconds since the epoch. The text is ASCII, so that any string survives,
 half a surrogate pair too (two halves that belong together come back joined); images are base64. Members and types that
@@ -16,9 +18,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from typing import NamedTuple, get_args
+from contextlib import suppress
+from typing import Literal, NamedTuple, get_args
 
-from cline_cli.agent.events import RunFinished
+from cline_cli.agent.events import RunFinished, RunStarted
 from cline_cli.agent.messages import (
     AssistantMessage,
     ImagePart,
@@ -35,7 +38,23 @@ from cline_cli.agent.messages import (
 
 VERSION = 1
 
+_NEVER_MS = 253_402_300_800_000
+"""The year 10000, which no calendar of ours has."""
 _STOP_REASONS: dict[object, StopReason] = {reason: reason for reason in get_args(StopReason)}
+
+
+Status = Literal["running", "completed", "failed", "cancelled"]
+_STATUSES: dict[object, Status] = {status: status for status in get_args(Status)}
+
+
+class End(NamedTuple):
+    """How a run ended."""
+
+    status: Status
+    exit_code: int
+    usage: Usage
+    time_ms: int | None
+    """Since the epoch; None where it is not known."""
 
 
 class Header(NamedTuple):
@@ -122,16 +141,57 @@ def from_message(message: Message) -> JsonObject:
             return {"type": "tool_result", "parts": parts, "call_id": message.call_id, "is_error": message.is_error}
 
 
+def from_start(start: RunStarted) -> JsonObject:
+    """Return the record that a run begins with."""
+    return {"type": "run_started", "model": start.model}
+
+
 def from_end(end: RunFinished) -> JsonObject:
     """Return the record of how a run ended."""
-    error = end.error
-    status = "completed" if error is None else "cancelled" if error.error_class == "cancelled" else "failed"
     return {
         "type": "run_finished",
-        "status": status,
-        "exit_code": error.exit_code if error else 0,
+        "status": status_of(end),
+        "exit_code": end.error.exit_code if end.error else 0,
         "usage": _from_usage(end.usage),
     }
+
+
+def status_of(end: RunFinished) -> Status:
+    if end.error is None:
+        return "completed"
+    return "cancelled" if end.error.error_class == "cancelled" else "failed"
+
+
+def to_status(word: str) -> Status:
+    """Return a status by its name; what is not known is not over."""
+    return _STATUSES.get(word, "running")
+
+
+def to_end(record: object) -> End | None:
+    """Return how a run ended, if the record tells it."""
+    match record:
+        case {"type": "run_finished", "status": str(status), "exit_code": int(exit_code), "usage": usage} if (
+            status in _STATUSES
+        ):
+            with suppress(ValueError):
+                return End(_STATUSES[status], exit_code, _to_usage(usage), time_of(record))
+    return None
+
+
+def time_of(record: object) -> int | None:
+    """Return when a record was written, in milliseconds since the epoch, if it tells."""
+    match record:
+        case {"ts": int(time_ms)} if 0 < time_ms < _NEVER_MS:
+            return time_ms
+    return None
+
+
+def to_description(record: object) -> dict[str, object]:
+    """Return what a record says of the session for lists: `title`, `prompt`, `metadata`, those that it has."""
+    if not isinstance(record, dict) or record.get("type") != "description":
+        return {}
+    kinds = {"title": str, "prompt": str, "metadata": dict}
+    return {name: record[name] for name, kind in kinds.items() if isinstance(record.get(name), kind)}
 
 
 def replay(record: object, history: list[Message]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import pytest
 
@@ -18,6 +19,7 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
@@ -89,6 +91,18 @@ def test_results_go_back_in_the_order_of_the_calls_when_the_first_is_the_slowest
     assert [(result.call_id, result.text) for result in results(agent)] == [("a", "late"), ("b", "soon")]
     assert last(events).text == "done"
     assert last(events).tool_calls == 2
+
+
+def test_a_call_is_told_to_be_over_when_it_has_to_wait_for_those_before_it() -> None:
+    slow, quick = FakeTool("slow", "late", pause_s=0.02), FakeTool("quick", "soon")
+    agent = make_agent(reply("both", call("slow", "a"), call("quick", "b")), reply("done"), fakes=[slow, quick])
+    told = [event for event in run(agent) if isinstance(event, ToolSettled | ToolFinished)]
+    assert [(type(event), event.call.id) for event in told] == [
+        (ToolSettled, "b"),
+        (ToolFinished, "a"),
+        (ToolFinished, "b"),
+    ]
+    assert told[0].output == told[2].output
 
 
 def test_calls_of_one_reply_run_together() -> None:
@@ -335,6 +349,21 @@ def test_every_call_has_its_result_when_the_run_is_cancelled() -> None:
     assert fake.was_cancelled
     assert [(result.call_id, result.is_error) for result in results(agent)] == [("a", True), ("b", True)]
     assert agent.finish(None).tool_calls == 2
+
+
+def test_what_was_over_has_its_own_result_when_the_run_is_cancelled() -> None:
+    slow, quick = FakeTool("slow", pause_s=30), FakeTool("quick", "soon")
+    agent = make_agent(reply("both", call("slow", "a"), call("quick", "b")), fakes=[slow, quick])
+
+    async def stop_when_one_is_over() -> None:
+        async with aclosing(agent.run(user_text("go"))) as events:
+            async for event in events:
+                if isinstance(event, ToolSettled):
+                    return
+
+    asyncio.run(stop_when_one_is_over())
+    assert [(result.call_id, result.is_error) for result in results(agent)] == [("a", True), ("b", False)]
+    assert results(agent)[1].text == "soon"
 
 
 def test_the_history_holds_prompt_and_replies_in_order() -> None:

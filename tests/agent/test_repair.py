@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cline_cli.agent.messages import AssistantMessage, Message, TextPart, ToolCall, ToolResult, Usage, user_text
-from cline_cli.agent.repair import repair
+from cline_cli.agent.repair import INTERRUPTED, repair
 
 
 def calls(*ids: str) -> AssistantMessage:
@@ -19,7 +19,7 @@ def result(call_id: str, text: str = "seen") -> ToolResult:
 
 
 def gap(call_id: str) -> ToolResult:
-    return ToolResult(call_id, (TextPart('{"error": "Interrupted before it was done."}'),), is_error=True)
+    return ToolResult(call_id, (TextPart(json.dumps({"error": INTERRUPTED})),), is_error=True)
 
 
 ANSWER = AssistantMessage((TextPart("done"),), "stop")
@@ -71,7 +71,7 @@ def test_a_made_up_result_is_json_that_tells_of_an_error() -> None:
     made_up = repair([calls("a")])[1]
     assert isinstance(made_up, ToolResult)
     assert made_up.is_error
-    assert json.loads(made_up.text) == {"error": "Interrupted before it was done."}
+    assert json.loads(made_up.text) == {"error": INTERRUPTED}
 
 
 ids = st.sampled_from(("a", "b", "c"))

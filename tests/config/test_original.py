@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.config._original import OriginalKey, find_original_file, read_original_key
+from cline_cli.config._original import (
+    OTHER_IDS,
+    Original,
+    OriginalGlobals,
+    OriginalKey,
+    OriginalProvider,
+    read_original,
+    read_original_globals,
+    read_original_key,
+)
+from cline_cli.providers import PROVIDERS
 
 
 def write(folder: Path, settings: object, provider: str = "cline") -> Path:
     file = folder / "providers.json"
     file.write_text(json.dumps({"version": 1, "providers": {provider: {"settings": settings}}}))
     return file
-
-
-def test_the_file_is_in_the_home_of_the_original_command(tmp_path: Path) -> None:
-    assert find_original_file(tmp_path) == tmp_path / ".cline/data/settings/providers.json"
-    assert find_original_file(None) is None
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,53 @@ def test_nothing_is_found_when_the_file_is_not_as_expected(tmp_path: Path, text:
 
 def test_nothing_is_found_when_there_is_no_file(tmp_path: Path) -> None:
     assert read_original_key(tmp_path / "missing", "cline") is None
+
+
+def test_a_key_is_found_under_the_originals_other_names(tmp_path: Path) -> None:
+    file = write(tmp_path, {"apiKey": "sk-1"}, "openai-native")
+    assert read_original_key(file, "openai-compatible") == OriginalKey("sk-1", "")
+    assert read_original_key(file, "cline") is None
+    assert {name: PROVIDERS[name].aliases for name in OTHER_IDS} == OTHER_IDS
+
+
+def test_what_is_set_up_is_read_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "providers.json"
+    settings = {"model": "a/b", "baseUrl": 3, "reasoning": {"enabled": True, "effort": "high"}}
+    providers = {"cline": {"settings": settings}, "x": 1, "y": {"settings": {"reasoning": {"enabled": False}}}}
+    file.write_text(json.dumps({"lastUsedProvider": "cline", "providers": providers}))
+    nothing = OriginalProvider(None, None, None)
+    found = read_original(file)
+    assert found == Original("cline", {"cline": OriginalProvider("a/b", 3, "high"), "x": nothing, "y": nothing})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "line 1, column 2 is not valid JSON"),
+        ("[" * 100_000, "it is not valid JSON"),
+        (b"\xff\xfe\xff".decode("latin-1"), "not valid JSON"),
+        ("[]", "it has no providers in it"),
+        ('{"providers": []}', "it has no providers in it"),
+        ("#" * (2 << 20), "it is larger than"),
+    ],
+)
+def test_the_cause_is_told_when_the_file_cannot_be_read(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "providers.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=told):
+        read_original(file)
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ({"planActMode": "plan", "toolAutoApprove": True}, OriginalGlobals("plan", True, ())),
+        ({"toolAutoApprove": "yes", "disabledTools": ["a", 1, "b"]}, OriginalGlobals(None, False, ("a", "b"))),
+        ({"disabledTools": "a"}, OriginalGlobals(None, False, ())),
+        ([], OriginalGlobals(None, False, ())),
+    ],
+)
+def test_what_holds_for_every_provider_is_read(tmp_path: Path, document: object, found: OriginalGlobals) -> None:
+    file = tmp_path / "global-settings.json"
+    file.write_text(json.dumps(document))
+    assert read_original_globals(file) == found

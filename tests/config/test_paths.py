@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.config.paths import find_paths
+from cline_cli.config.paths import Candidate, find_original, find_paths
 from cline_cli.environment import Environment
 
 
@@ -49,3 +49,41 @@ def test_no_place_is_guessed_when_there_is_no_home(
     home: Path | None, variables: dict[str, str], is_homeless: bool
 ) -> None:
     assert find_paths(environment(variables, home)).is_homeless == is_homeless
+
+
+def test_a_folder_is_taken_by_its_name_when_nobody_of_that_name_has_a_home() -> None:
+    assert find_paths(environment({}), config="~nobody-of-this-name/c").config == Path("/here/~nobody-of-this-name/c")
+
+
+def test_the_originals_settings_are_looked_for_where_somebody_says() -> None:
+    variables = {"CLINE_PROVIDER_SETTINGS_PATH": "p.json", "CLINE_DATA_DIR": "/data", "CLINE_DIR": "/all"}
+    found = find_paths(environment(variables))
+    assert found.original_providers == (
+        Candidate(Path("/here/p.json"), "$CLINE_PROVIDER_SETTINGS_PATH"),
+        Candidate(Path("/data/settings/providers.json"), "$CLINE_DATA_DIR"),
+        Candidate(Path("/all/data/settings/providers.json"), "$CLINE_DIR"),
+    )
+    assert [place.path for place in found.original_globals] == [
+        Path("/data/settings/global-settings.json"),
+        Path("/all/data/settings/global-settings.json"),
+    ]
+
+
+def test_the_originals_settings_are_looked_for_where_the_flags_say() -> None:
+    found = find_paths(environment({}), config="/all", data_dir="/data")
+    assert [place.reason for place in found.original_providers] == ["--data-dir", "--config"]
+    assert find_paths(environment({})).original_providers == ()
+
+
+def test_the_first_file_of_the_original_that_exists_counts(tmp_path: Path) -> None:
+    in_home = tmp_path / ".cline" / "data" / "settings" / "providers.json"
+    named = Candidate(tmp_path / "named.json", "$X")
+    missing = find_original([named], tmp_path)
+    assert missing
+    assert (missing.path, missing.exists) == (in_home, False)
+    in_home.parent.mkdir(parents=True)
+    in_home.touch()
+    assert find_original([named], tmp_path) == Candidate(in_home, "the original command's folder")
+    named.path.touch()
+    assert find_original([named], tmp_path) == named
+    assert find_original([], None) is None

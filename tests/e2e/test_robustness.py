@@ -146,7 +146,7 @@ def test_only_this_user_can_read_what_is_kept_when_the_umask_lets_everybody(priv
         result = sh(server, "-y", "do it now", script='umask 000; exec "$@"', stdin=b"much " * 60_000)
     assert result.exit_code == 0
     kept = list((private_home / ".local" / "state" / "cline").rglob("*"))
-    assert {path.suffix for path in kept if path.is_file()} == {".jsonl", ".txt"}
+    assert {path.suffix for path in kept if path.is_file()} == {".json", ".jsonl", ".pruned", ".txt"}
     modes = {stat.S_IMODE(path.stat().st_mode) for path in kept}
     assert modes == {0o600, 0o700}
 

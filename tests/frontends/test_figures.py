@@ -4,7 +4,7 @@ import pytest
 
 from cline_cli.agent.events import RunFinished
 from cline_cli.agent.messages import Usage
-from cline_cli.frontends._figures import describe_run, format_cost, format_duration, format_tokens
+from cline_cli.frontends.figures import describe_run, format_cost, format_duration, format_tokens
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from cline_cli.agent.events import (
     RunFinished,
     RunStarted,
     ToolFinished,
+    ToolSettled,
     ToolStarted,
 )
 from cline_cli.agent.loop import Agent
@@ -132,13 +133,13 @@ def test_each_thing_is_written_once_when_it_is_told_more_than_once(sessions: Pat
     session.record(MessageFinished(CALLS), history)
     session.record(ToolStarted(CALLS.tool_calls[0], "look"), history)
     session.record(finished("a"), history)
-    assert types_of(sessions) == ["session", "user", "assistant", "tool_result"]
+    assert types_of(sessions) == ["session", "run_started", "user", "assistant", "tool_result"]
     session.record(finished("b"), history)
     history += [result("a"), result("b")]
     session.record(IterationStarted(2, has_tools=True), history)
     session.record(END, history)
     session.close()
-    assert types_of(sessions) == ["session", "user", "assistant", "tool_result", "tool_result", "run_finished"]
+    assert types_of(sessions)[5:] == ["tool_result", "run_finished"]
 
 
 def test_a_result_is_written_once_when_the_history_has_it_before_it_is_told(sessions: Path) -> None:
@@ -163,6 +164,18 @@ def test_a_result_is_loaded_when_the_run_died_before_the_other_calls_were_done(s
     assert (messages[2].call_id, messages[2].is_error) == ("a", True)
 
 
+def test_a_result_is_there_when_it_was_told_before_its_turn(sessions: Path) -> None:
+    session = create(sessions, HEADER)
+    session.record(MessageFinished(CALLS), [GO, CALLS])
+    output = ToolOutput((TextPart("found"),))
+    session.record(ToolSettled(CALLS.tool_calls[1], output), [GO, CALLS])
+    session.record(finished("a"), [GO, CALLS])
+    session.record(ToolFinished(CALLS.tool_calls[1], "look", output, 0.1), [GO, CALLS])
+    assert types_of(sessions).count("tool_result") == 2
+    session.close()
+    assert load(sessions) == (GO, CALLS, result("a"), result("b", "found"))
+
+
 def test_the_history_has_the_last_word_when_a_result_was_told_otherwise(sessions: Path) -> None:
     history: list[Message] = [GO, CALLS]
     session = create(sessions, HEADER)
@@ -181,7 +194,7 @@ def test_the_new_history_is_loaded_when_the_old_one_was_replaced(sessions: Path)
     session.record(MessageFinished(DONE), [user_text("in short"), DONE])
     session.close()
     assert load(sessions) == (user_text("in short"), DONE)
-    assert types_of(sessions) == ["session", "user", "assistant", "user", "history", "assistant"]
+    assert types_of(sessions) == ["session", "run_started", "user", "assistant", "user", "history", "assistant"]
 
 
 def test_the_next_run_is_appended_when_a_session_is_gone_on_with(sessions: Path) -> None:
@@ -193,7 +206,7 @@ def test_the_next_run_is_appended_when_a_session_is_gone_on_with(sessions: Path)
     session.record(END, history)
     session.close()
     assert file_of(sessions).read_bytes().startswith(before)
-    assert types_of(sessions) == ["session", "user", "assistant", "user", "run_finished"]
+    assert types_of(sessions)[4:] == ["run_started", "user", "run_finished"]
     assert load(sessions) == tuple(history)
 
 
@@ -259,7 +272,7 @@ def test_an_agents_run_is_loaded_as_the_agent_had_it(sessions: Path) -> None:
     session.close()
     assert load(sessions) == tuple(agent.messages)
     assert types_of(sessions) == [
-        "session", "user", "assistant", "tool_result", "tool_result", "assistant", "run_finished",
+        "session", "run_started", "user", "assistant", "tool_result", "tool_result", "assistant", "run_finished",
     ]  # fmt: skip
 
 
@@ -444,7 +457,7 @@ def test_a_record_is_refused_when_it_is_too_large(sessions: Path) -> None:
     make(sessions, GO)
     with file_of(sessions).open("r+b") as file:
         file.truncate((64 << 20) + 5000)
-    with pytest.raises(UsageError, match=r"line 3 of .*: it is longer than 64 MB"):
+    with pytest.raises(UsageError, match=r"line 4 of .*: it is longer than 64 MB"):
         resume(sessions, ID)
     assert file_of(sessions).stat().st_size == (64 << 20) + 5000
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cline_cli.agent.events import ToolFinished, ToolStarted
-from cline_cli.frontends._figures import describe_outcome, format_duration, is_command
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
 from cline_cli.frontends.console.screen import Line
+from cline_cli.frontends.figures import describe_outcome, format_duration, is_command
 from cline_cli.text import Sanitizer, display_width, one_line
 
 SHOWN_AFTER_S = 0.4

@@ -21,6 +21,7 @@ from cline_cli.agent.events import (
     RunStarted,
     ToolFinished,
     ToolProgress,
+    ToolSettled,
     ToolStarted,
     UsageUpdated,
 )
@@ -28,13 +29,13 @@ from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
 from cline_cli.frontends._ask import ask
-from cline_cli.frontends._figures import describe_run
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console._answer import Answer, is_loaded
 from cline_cli.frontends.console._painter import Painter
 from cline_cli.frontends.console.screen import BLANK, Line, Screen
+from cline_cli.frontends.figures import describe_run
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
 
@@ -103,7 +104,7 @@ class ConsoleFrontEnd:
                 await self._show_request(event)
             case Notice(_, text):
                 await self._note(text)
-            case UsageUpdated():
+            case UsageUpdated() | ToolSettled():
                 pass
             case RunFinished():
                 await self._finish(event)
