@@ -19,23 +19,21 @@ from cline_cli.agent.events import (
     ToolFinished,
     ToolSettled,
 )
-from cline_cli.agent.messages import JsonObject, Message, ToolResult, Usage
+from cline_cli.agent.messages import JsonObject, Message, ToolResult
 from cline_cli.session._file import (
     FOLDER,
     MAX_RECORD_BYTES,
     Opened,
     discard,
     file_in,
-    messages_in,
     open_own,
     write_whole,
 )
 from cline_cli.session._finding import note_use
 from cline_cli.session._loading import Told
-from cline_cli.session._mirror import Mirror, read_row
-from cline_cli.session._row import State, to_document
-from cline_cli.session.original import Entry, Names
-from cline_cli.session.records import End, from_end, from_message, from_start, status_of, to_line
+from cline_cli.session._reflection import Reflection
+from cline_cli.session.original import Entry
+from cline_cli.session.records import from_end, from_message, from_start, to_line
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -89,21 +87,12 @@ class Session:
         """The same, with times."""
         self._early: dict[str, ToolResult] = {}
         """Call id -> a result that is in the file, and not in the history yet."""
-        self._paid = told.usage
-        """For all that was asked before this run."""
-        self._spent = Usage()
-        """For this run's replies."""
-        self._names = Names(self.id, told.header.provider, told.header.model)
-        self._system_prompt = ""
-        self._mirror: Mirror | None = None
-        self._base: JsonObject = {}
-        self._is_mirrored = True
-        self._notices: list[str] = []
+        self._reflection = Reflection(opened, told, origin.document) if opened else None
 
     def introduce(self, provider: str, model: str, system_prompt: str) -> None:
         """Say who is asked in this run, and with what: the files in the original's format tell it."""
-        self._names = Names(self.id, provider, model)
-        self._system_prompt = system_prompt
+        if self._reflection:
+            self._reflection.introduce(provider, model, system_prompt)
 
     def spool_folder(self) -> Path:
         """Return a private folder for what is too large for a message; it is made when it is not there.
@@ -137,20 +126,12 @@ class Session:
         if isinstance(event, RunStarted) and self._origin.kind != "new":
             with suppress(OSError):
                 note_use(self._path, self._now_ms)
-        if isinstance(event, MessageFinished):
-            self._spent += event.message.usage
-        if self._is_mirrored:
-            try:
-                self._reflect(event, self._opened, is_replaced=is_replaced)
-            except OSError as error:
-                self._is_mirrored = False
-                place = messages_in(self._path)
-                self._notices.append(f"{place} is not kept any more: {error.strerror or type(error).__name__}")
+        if self._reflection:
+            self._reflection.follow(event, self._history, self._now_ms, is_replaced=is_replaced)
 
     def take_notices(self) -> tuple[str, ...]:
         """Return what the person should know, once."""
-        notices, self._notices = tuple(self._notices), []
-        return notices
+        return self._reflection.take_notices() if self._reflection else ()
 
     def close(self) -> None:
         """Let others have the session; one in which nothing new was said is as it was before. May be called twice."""
@@ -162,8 +143,8 @@ class Session:
         elif self._end is not None and self._origin.kind == "adopted":
             with suppress(OSError):
                 os.unlink(file_in(opened.path).name, dir_fd=opened.folder)
-        if self._mirror:
-            self._mirror.close()
+        if self._reflection:
+            self._reflection.close()
         opened.close()
 
     def _begin(self, event: Event) -> Iterator[JsonObject]:
@@ -225,24 +206,3 @@ class Session:
             os.ftruncate(file, self._end)
         write_whole(file, line)
         self._end = None
-
-    def _reflect(self, event: Event, opened: Opened, *, is_replaced: bool) -> None:
-        """Bring the files in the original's format up to date. Raises OSError."""
-        now_ms = self._now_ms
-        if self._mirror is None:
-            self._mirror = Mirror(opened, self._names, self._system_prompt)
-            if self._origin.document is not None:
-                self._mirror.adopt(self._origin.document, len(self._told.entries))
-            self._base = read_row(opened.path, opened.folder) or self._told.description
-        if is_replaced:
-            self._mirror.rebuild(self._history, now_ms)
-        elif notice := self._mirror.append(self._history, now_ms):
-            self._notices.append(notice)
-        if isinstance(event, RunStarted | MessageFinished | RunFinished):
-            state = State("running", self._paid + self._spent, now_ms, pid=os.getpid())
-            if isinstance(event, RunFinished):
-                end = End(status_of(event), event.error.exit_code if event.error else 0, event.usage, now_ms)
-                state = state._replace(
-                    status=end.status, exit_code=end.exit_code, ended_ms=now_ms, usage=self._paid + end.usage
-                )
-            self._mirror.write_row(to_document(self.header, self._recorded, state, self._base))
