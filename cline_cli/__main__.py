@@ -167,7 +167,8 @@ def _dispatch(call: Call, environment: Environment) -> int:
         return _write(STDOUT, module.answer(call.arguments))
     from cline_cli.commands._typer import invoke  # lazy: Typer takes 40 ms, and help and version do without
 
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+    if call.verb != "run":  # which lets them through where it waits for something, and from its event loop on
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     return invoke(module.app, call, environment)
 
 

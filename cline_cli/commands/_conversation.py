@@ -77,6 +77,7 @@ async def converse(
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup asks to live on
             reason = InterruptedRunError(number, signal.Signals(number).name)
             loop.add_signal_handler(number, _stop, stop, reason, keeping.forget)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if asked.deadline.left_s is not None:
         loop.call_later(asked.deadline.left_s, _stop, stop, asked.deadline.reason)
     conversation = _Conversation(asked, choice, environment, paths, stop, keeping)

@@ -13,7 +13,7 @@ from cline_cli.agent.messages import JsonObject
 from cline_cli.app import Chosen, Options, choose, new_session_id
 from cline_cli.commands import VERBS
 from cline_cli.commands._asked import Asked, check_prompt
-from cline_cli.commands._async import run_to_end
+from cline_cli.commands._async import run_to_end, signals_let_through
 from cline_cli.commands._config_given import blame, fill
 from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
@@ -87,10 +87,10 @@ def _open_settings(given: Given, environment: Environment, paths: Paths) -> Open
 def _start(words: str, given: Given, settings: Settings, environment: Environment, paths: Paths) -> int:
     timeout = given.text("timeout")
     deadline = Deadline(read_timeout(timeout) if timeout is not None else None)
-    asked = read_asked(words, given, settings, environment, deadline)
     key = given.text("key")
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
-    with deadline.enforced():
+    with deadline.enforced(), signals_let_through():
+        asked = read_asked(words, given, settings, environment, deadline)
         session = open_session(given, paths, asked.workspace)
         options = keep_on(asked.options, session, environment.variables) if session else asked.options
         secret = read_key_line(environment.stdin) if key == "-" else key

@@ -24,7 +24,9 @@ from tests.fake_server import FakeServer, Recorded, Turn, calls, text
 from tests.session.test_originals import MESSAGES, make_original
 
 STEPS = 20
-KILLS = 10
+KILLS = 6
+CUT = "the body is no JSON object with a model and messages"
+"""What the server says of a request whose sender was killed in the middle of it."""
 
 
 class Work(FakeServer):
@@ -67,7 +69,6 @@ def run_and_kill(server: FakeServer, after_s: float) -> bytes:
         time.sleep(after_s)
         process.send_signal(signal.SIGKILL)
         stdout, _ = process.communicate(timeout=30)
-    server.failures.clear()  # a request may have been cut in the middle
     return stdout
 
 
@@ -109,6 +110,7 @@ def test_every_step_that_was_told_is_there_when_the_run_was_killed(seed: int, pr
         asked = len(server.requests)
         with begin(server, "--continue", "-y", "go on") as process:
             stdout, stderr = process.communicate(timeout=50)
+        server.failures[:] = [fault for fault in server.failures if fault != CUT]
     assert (process.returncode, stdout) == (0, b"All done.\n"), stderr
     results = server.requests[asked].results
     assert [identity for identity in told if INTERRUPTED in results.get(identity, INTERRUPTED)] == []
@@ -249,6 +251,8 @@ def test_the_run_is_done_and_the_rest_stays_readable_when_the_disk_fills_up(
     assert (result.exit_code, result.text) == (0, "Done.\n")
     complaints = [result.stderr.count(words) for words in ("saved of this run", "is not kept any more")]
     assert max(complaints) == 1
+    for file in disk.glob("sessions/*/*.json"):
+        read_json(file)
     listed = cline("history", "--json", "--data-dir", str(disk))
     assert listed.exit_code == 0
     rows = json.loads(listed.stdout)

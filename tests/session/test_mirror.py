@@ -177,16 +177,17 @@ def test_both_files_go_on_when_the_session_does(sessions: Path) -> None:
     before = messages_file(sessions).stat().st_ino
     session = resume(sessions, ID)
     session.introduce("openrouter", "m", "Another.")
+    session.record(RunStarted("m"), [*session.messages, GO])
+    assert not {"ended_at", "exit_code"} & set(row_of(sessions))
+    session.close()
+    session = resume(sessions, ID)
+    session.introduce("openrouter", "m", "Another.")
     work(session, list(session.messages))
     session.close()
-    assert roles_of(sessions) == 2 * [
-        ("user", "text"),
-        ("assistant", "text"),
-        ("user", "tool_result"),
-        ("assistant", "text"),
-    ]
+    once = [("user", "text"), ("assistant", "text"), ("user", "tool_result"), ("assistant", "text")]
+    assert roles_of(sessions) == [*once, ("user", "text"), *once]
     assert messages_file(sessions).stat().st_ino == before
-    assert entries_of(sessions)[5]["modelInfo"] == {"id": "m", "provider": "openrouter"}
+    assert entries_of(sessions)[6]["modelInfo"] == {"id": "m", "provider": "openrouter"}
     metadata = row_of(sessions)["metadata"]
     assert isinstance(metadata, dict)
     assert metadata["usage"]["inputTokens"] == 40
@@ -208,6 +209,18 @@ def test_what_a_crash_left_out_is_added_when_the_session_is_gone_on_with(session
     again.close()
     assert messages_file(sessions).stat().st_ino == inode
     assert entries_of(sessions)[:-1] == json.loads(whole)["messages"]
+
+
+def test_nothing_stands_there_twice_when_the_last_entry_has_several_results(sessions: Path) -> None:
+    both = reply("", ToolCall("a", "look", "{}"), ToolCall("b", "look", "{}"))
+    history: list[Message] = [GO, both, SEEN, ToolResult("b", (TextPart("seen"),))]
+    session = create(sessions, HEADER)
+    session.record(RunStarted("m"), history)
+    session.close()
+    again = resume(sessions, ID)
+    again.record(RunStarted("m"), [*history, GO])
+    again.close()
+    assert [len(entry["content"]) for entry in entries_of(sessions)] == [1, 2, 2, 1]  # type: ignore[arg-type]
 
 
 def test_nothing_stands_there_twice_when_the_run_died_between_two_writes(sessions: Path) -> None:

@@ -169,6 +169,7 @@ def test_a_result_is_there_when_it_was_told_before_its_turn(sessions: Path) -> N
     session.record(MessageFinished(CALLS), [GO, CALLS])
     output = ToolOutput((TextPart("found"),))
     session.record(ToolSettled(CALLS.tool_calls[1], output), [GO, CALLS])
+    assert types_of(sessions)[-1] == "tool_result"
     session.record(finished("a"), [GO, CALLS])
     session.record(ToolFinished(CALLS.tool_calls[1], "look", output, 0.1), [GO, CALLS])
     assert types_of(sessions).count("tool_result") == 2
