@@ -10,6 +10,7 @@ from cline_cli.app import Options
 from cline_cli.commands._given import Given
 from cline_cli.config.paths import Paths
 from cline_cli.errors import UsageError
+from cline_cli.providers import ALIASES
 from cline_cli.session.store import Session, find_newest, resume
 
 
@@ -36,8 +37,9 @@ def open_session(given: Given, paths: Paths, workspace: Path) -> Session | None:
 
 
 def keep_on(options: Options, session: Session, variables: Mapping[str, str]) -> Options:
-    """Return the options with the provider and the model that the session had, where nobody names others."""
-    if options.provider or variables.get("CLINE_PROVIDER"):
+    """Return the options with the provider and the model that the session had last, where nobody names others."""
+    named = options.provider or variables.get("CLINE_PROVIDER")
+    if named and ALIASES.get(named, named) != session.header.provider:
         return options
     model = options.model or variables.get("CLINE_MODEL") or session.header.model
-    return replace(options, provider=session.header.provider, model=model)
+    return replace(options, provider=named or session.header.provider, model=model)

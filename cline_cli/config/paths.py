@@ -10,6 +10,7 @@ from typing import NamedTuple
 import platformdirs
 
 from cline_cli.environment import Environment
+from cline_cli.errors import UsageError
 
 PLATFORM = "the platform's folder"
 IN_HOME = "it exists"
@@ -55,7 +56,14 @@ class Paths(NamedTuple):
 
 
 def find_paths(environment: Environment, *, config: str | None = None, data_dir: str | None = None) -> Paths:
-    """Return the folders in force; `config` and `data_dir` are what the flags of those names gave. Creates nothing."""
+    """Return the folders in force; `config` and `data_dir` are what the flags of those names gave. Creates nothing.
+
+    Raises:
+        UsageError: a flag was given without a folder: an unset variable of a script, most likely.
+    """
+    for name, value in (("--config", config), ("--data-dir", data_dir)):
+        if value == "":
+            raise UsageError(f"{name} needs a value, but got an empty one")
     variables = environment.variables
     chosen = {
         "config": _first(

@@ -9,7 +9,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -136,25 +136,52 @@ def write_whole(file: int, line: bytes) -> None:
         raise
 
 
-def replace_file(folder: int, name: str, data: bytes) -> None:
+def replace_file(folder: int, name: str, data: bytes, aside: str = "") -> None:
     """Put a file in an open folder, in the place of what is there; whoever reads sees the old bytes or the new.
+
+    With `aside`, what was there is kept under that name.
 
     Raises:
         OSError: what was there still is.
     """
-    temporary = f".{name}.new"
+    with _made(folder, name, data) as (file, temporary):
+        os.close(file)
+        if aside:
+            os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def put_file(folder: int, name: str, data: bytes) -> int:
+    """Put a file in an open folder where there is none, whole and locked, and return it open.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: there is none still.
+    """
+    with _made(folder, name, data) as (file, temporary):
+        with suppress(OSError):  # a file system without locks: nobody can be kept out
+            lock(file)
+        os.fsync(file)
+        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.unlink(temporary, dir_fd=folder)
+    return file
+
+
+@contextmanager
+def _made(folder: int, name: str, data: bytes) -> Iterator[tuple[int, str]]:
+    """Make a file under another name, and take it away when something goes wrong. Raises OSError."""
+    temporary = f".{name}.{os.getpid()}"
     with suppress(FileNotFoundError):  # of a process that died
         os.unlink(temporary, dir_fd=folder)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
-        try:
-            os.fchmod(file, 0o600)
-            write_whole(file, data)
-        finally:
-            os.close(file)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fchmod(file, 0o600)
+        write_whole(file, data)
+        yield file, temporary
     except BaseException:
+        with suppress(OSError):
+            os.close(file)
         with suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise

@@ -90,7 +90,7 @@ def _list_ids(sessions: Path) -> list[str]:
         time_ms, _, session_id = line.decode("ascii", "replace").strip().partition(" ")
         if time_ms.isdecimal() and len(time_ms) <= MAX_TIME_DIGITS:
             used[session_id] = int(time_ms)
-    return sorted(ids, key=lambda name: (max(_began(name), used.get(name, -1)), name), reverse=True)
+    return sorted(ids, key=lambda name: (max(_began(sessions, name), used.get(name, -1)), name), reverse=True)
 
 
 def _read_uses(sessions: Path) -> list[bytes]:
@@ -140,7 +140,10 @@ def unknown(sessions: Path, session_id: str) -> UsageError:
     return UsageError(f"there is no session {session_id}", hint)
 
 
-def _began(session_id: str) -> int:
-    """Return when a session began, as far as its id tells: milliseconds since the epoch."""
+def _began(sessions: Path, session_id: str) -> int:
+    """Return when a session began, in milliseconds since the epoch; of an id that does not tell, when it was used."""
     time_ms = session_id.partition("_")[0]
-    return int(time_ms) if time_ms.isdecimal() and len(time_ms) <= MAX_TIME_DIGITS else -1
+    if time_ms.isdecimal() and len(time_ms) <= MAX_TIME_DIGITS:
+        return int(time_ms)
+    found = look_at(sessions / session_id)
+    return found.used_ns // 1_000_000 if found else -1

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cline_cli.agent.messages import AssistantMessage, JsonObject, Message, Usage
-from cline_cli.agent.repair import repair
 from cline_cli.errors import UsageError
 from cline_cli.session._file import Opened, file_in, read_lines
+from cline_cli.session._mending import mend
 from cline_cli.session.original import Entry
 from cline_cli.session.records import (
     VERSION,
@@ -19,6 +19,7 @@ from cline_cli.session.records import (
     Header,
     replay,
     time_of,
+    to_asked,
     to_description,
     to_end,
     to_header,
@@ -30,6 +31,7 @@ class Told(NamedTuple):
     """What a session's file tells."""
 
     header: Header
+    """With the provider and the model of the last run."""
     entries: Sequence[Entry]
     """The history, as every provider accepts it."""
     end: int
@@ -59,6 +61,8 @@ class _Reader:
     spent: Usage = Usage()
     """For the replies of a run that has not ended."""
     last: End | None = None
+    asked: tuple[str, str] | None = None
+    """The provider and the model of the last run."""
     updated_ms: int = 0
     description: dict[str, object] = field(default_factory=dict)
 
@@ -74,6 +78,7 @@ class _Reader:
         if end := to_end(record):
             self.last, self.paid, self.spent = end, self.paid + end.usage, Usage()
         elif record["type"] == "run_started":
+            self.asked = to_asked(record) or self.asked
             self.last, self.paid, self.spent = None, self.paid + self.spent, Usage()
         elif record["type"] == "assistant" and isinstance(newest := self.messages[-1], AssistantMessage):
             self.spent += newest.usage
@@ -87,16 +92,6 @@ class _Reader:
 
     def entries(self) -> tuple[Entry, ...]:
         return mend([Entry(message, time_ms) for message, time_ms in zip(self.messages, self.times, strict=True)])
-
-
-def mend(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Return a history as every provider accepts it; a result that is made up has the time of the message before."""
-    times = {id(message): time_ms for message, time_ms in entries}
-    mended: list[Entry] = []
-    for message in repair([entry.message for entry in entries]):
-        before = mended[-1].time_ms if mended else None
-        mended.append(Entry(message, times.get(id(message), before)))
-    return tuple(mended)
 
 
 def load(opened: Opened) -> Told:
@@ -128,6 +123,8 @@ def load(opened: Opened) -> Told:
             message = f"cannot read session {opened.path.name}: line {number} of {file_in(opened.path)}: {error}"
             raise UsageError(message, "Mend that line, or begin a new session") from None
     header = header._replace(session_id=opened.path.name)  # a copy has another name
+    if reader.asked:
+        header = header._replace(provider=reader.asked[0], model=reader.asked[1])
     description: JsonObject = reader.description  # type: ignore[assignment]  # parsed JSON, and nothing else
     return Told(header, reader.entries(), end, reader.paid + reader.spent, reader.last, reader.updated_ms, description)
 

@@ -24,15 +24,19 @@ from typing import NamedTuple
 from cline_cli import __version__
 from cline_cli.agent.messages import JsonObject
 from cline_cli.session._file import Opened, messages_in, open_own, read_own, replace_file, row_in
+from cline_cli.session._mending import mend
 from cline_cli.session._row import to_timestamp
-from cline_cli.session.original import Entry, Names, to_entries
+from cline_cli.session.original import Entry, Names, from_document, to_entries, unify
 
 CLOSING = b"\n]}\n"
 MAX_ROW_BYTES = 16 << 20
+MAX_DOCUMENT_BYTES = 256 << 20
 BLOCK_BYTES = 1 << 16
 _HEAD = re.compile(rb'\{"version":1,"updated_at":"[^"]{24}","adopted":(\d{1,9}),')
 _AT = len(b'{"version":1,"updated_at":"')
 """Where in the file the time stands, which is as wide at every time."""
+_PLACED = frozenset({"version", "updated_at", "adopted", "messages"})
+"""Members of a document that have a place of their own."""
 
 
 class _Place(NamedTuple):
@@ -54,15 +58,6 @@ class Mirror:
         self._names = names
         self._system_prompt = system_prompt
         self._place: _Place | None = None
-        self._foreign: JsonObject = {}
-        self._foreign_count = 0
-
-    def adopt(self, document: JsonObject, count: int) -> None:
-        """Go on with a document of the original command, whose entries stay as they are.
-
-        `count` is how many messages of the history they make.
-        """
-        self._foreign, self._foreign_count = document, count
 
     def write_row(self, document: JsonObject) -> None:
         """Put what lists show."""
@@ -75,6 +70,9 @@ class Mirror:
 
         Returns:
             What the person should know: another program's changes were put aside. Mostly empty.
+
+        Raises:
+            OSError: they cannot be added; what was there still is.
         """
         notice = ""
         if self._place is None:
@@ -97,9 +95,9 @@ class Mirror:
         self._place = place._replace(size=start + len(data), mirrored=len(history), is_empty=False)
         return notice
 
-    def rebuild(self, history: Sequence[Entry], now_ms: int) -> None:
-        """Write all of it anew."""
-        self._make(list(to_entries(history, self._names)), len(history), now_ms, adopted=0)
+    def rebuild(self, history: Sequence[Entry], now_ms: int, *, aside: str = "") -> None:
+        """Write all of it anew; with `aside`, what was there is kept under that name."""
+        self._make(list(to_entries(history, self._names)), len(history), self._to_head(now_ms), aside)
 
     def close(self) -> None:
         if self._place:
@@ -114,40 +112,46 @@ class Mirror:
         except FileNotFoundError:
             self.rebuild(history, now_ms)
             return ""
-        if self._foreign:
-            os.close(file)
-            entries = self._foreign["messages"]
-            assert isinstance(entries, list), "it was read as a document"
-            self._make(entries, self._foreign_count, now_ms, adopted=self._foreign_count)
-            return ""
-        head = _HEAD.match(os.pread(file, 80, 0))
         size = os.fstat(file).st_size
-        if head:
+        if head := _HEAD.match(os.pread(file, 80, 0)):
             last = _read_last_line(file, size)
-            count = self._count(last, int(head[1]))
-            if last is not None and count is not None and count <= len(history):
+            count = self._count(last, int(head[1]), history)
+            if last is not None and count is not None:
                 self._place = _Place(file, size, count, not last)
                 return ""
         os.close(file)
-        notice = ""
-        if not head:
-            aside = f"{self._opened.path.name}.messages.{now_ms}.json"
-            os.rename(path.name, aside, src_dir_fd=self._opened.folder, dst_dir_fd=self._opened.folder)
-            notice = f"{path} was changed by another program: it is kept as {aside}, and made anew"
-        self.rebuild(history, now_ms)
-        return notice
+        if head:
+            self.rebuild(history, now_ms)
+            return ""
+        return self._take_in(history, now_ms)
 
-    def _make(self, entries: Sequence[object], count: int, now_ms: int, *, adopted: int) -> None:
+    def _take_in(self, history: Sequence[Entry], now_ms: int) -> str:
+        """Go on with a file that is not ours: the original command's, if it tells what the history began with."""
+        path = messages_in(self._opened.path)
+        try:
+            data = read_own(path, self._opened.folder, MAX_DOCUMENT_BYTES) or b""
+            document: object = json.loads(data)
+            told = unify(from_document(document))
+        except (ValueError, RecursionError):
+            document, told = {}, []
+        entries = document.get("messages") if isinstance(document, dict) else None
+        for messages in (told, mend(told)):  # what is made up at its end is appended
+            if messages and isinstance(entries, list) and _is_beginning(messages, history):
+                self._make(entries, len(messages), self._to_head(now_ms, len(messages), document), "")
+                return ""
+        aside = f"{self._opened.path.name}.messages.{now_ms}.json"
+        self.rebuild(history, now_ms, aside=aside)
+        return f"{path} was changed by another program: it is kept as {aside}, and made anew"
+
+    def _make(self, entries: Sequence[object], count: int, head: bytes, aside: str) -> None:
         self.close()
-        head = self._to_head(now_ms, adopted)
         body = b",".join(b"\n" + _to_json(entry) for entry in entries)
         path = messages_in(self._opened.path)
-        replace_file(self._opened.folder, path.name, head + body + CLOSING)
-        self._foreign = {}
+        replace_file(self._opened.folder, path.name, head + body + CLOSING, aside)
         file = open_own(path, os.O_RDWR | os.O_NONBLOCK, self._opened.folder)
         self._place = _Place(file, len(head) + len(body) + len(CLOSING), count, not entries)
 
-    def _to_head(self, now_ms: int, adopted: int) -> bytes:
+    def _to_head(self, now_ms: int, adopted: int = 0, document: object = None) -> bytes:
         session_id = self._names.session_id
         others: dict[str, object] = {
             "agent": "lead",
@@ -155,26 +159,29 @@ class Mirror:
             "origin": {"source": "cli", "mode": "user", "sessionId": session_id, "version": __version__},
             "system_prompt": self._system_prompt,
         }
-        others |= {name: value for name, value in self._foreign.items() if name != "messages"}
-        others = {name: value for name, value in others.items() if name not in {"version", "updated_at", "adopted"}}
-        rest = _to_json(others)[1:-1]
+        others |= document if isinstance(document, dict) else {}
+        others = {name: value for name, value in others.items() if name not in _PLACED}
         start = f'{{"version":1,"updated_at":"{to_timestamp(now_ms)}","adopted":{adopted},'
-        return start.encode() + rest + b',"messages":['
+        return start.encode() + _to_json(others)[1:-1] + b',"messages":['
 
-    def _count(self, last: bytes | None, adopted: int) -> int | None:
-        """Return how many messages of the history stand in a file with that last line; None where it is no entry."""
+    def _count(self, last: bytes | None, adopted: int, history: Sequence[Entry]) -> int | None:
+        """Return how many messages of the history stand in a file with that last line; None where they do not."""
         try:
             entry: object = json.loads(last) if last else {}
         except (ValueError, RecursionError):
             return None
         match entry:
-            case {"id": str(identity), "content": list(blocks)} if identity.startswith(
+            case {"id": str(identity), "content": list(content)} if identity.startswith(
                 f"msg_{self._names.session_id}_"
             ):
                 number = identity.rpartition("_")[2]
-                are_results = any(isinstance(block, dict) and "tool_use_id" in block for block in blocks)
-                return int(number) + (len(blocks) if are_results else 1) if number.isdecimal() else None
-            case dict() if adopted or not last:
+                first = int(number) if number.isdecimal() and len(number) < 10 else len(history)
+                are_results = any(isinstance(block, dict) and "tool_use_id" in block for block in content)
+                count = first + (len(content) if are_results else 1)
+                expected = next(to_entries(history[:count], self._names, first), None)
+                # A file of another computer's may be as long, and tell of something else.
+                return count if expected and json.loads(_to_json(expected["content"])) == content else None
+            case dict() if (adopted or not last) and adopted <= len(history):
                 return adopted
         return None  # of a session that has been copied under another name, most likely
 
@@ -201,6 +208,10 @@ def _read_last_line(file: int, size: int) -> bytes | None:
         start = max(0, end - BLOCK_BYTES)
         tail, end = os.pread(file, end - start, start) + tail, start
     return tail.rpartition(b"\n")[2]
+
+
+def _is_beginning(entries: Sequence[Entry], history: Sequence[Entry]) -> bool:
+    return [entry.message for entry in entries] == [entry.message for entry in history[: len(entries)]]
 
 
 def _to_json(value: object) -> bytes:

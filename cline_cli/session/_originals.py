@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cline_cli.agent.messages import AssistantMessage, JsonObject, Message, Usage
 from cline_cli.errors import UsageError
 from cline_cli.session._file import FOLDER, messages_in, open_own, read_own
-from cline_cli.session._loading import Told, mend, newer
+from cline_cli.session._loading import Told, newer
+from cline_cli.session._mending import mend
 from cline_cli.session._mirror import read_row
 from cline_cli.session._row import to_milliseconds, to_timestamp
-from cline_cli.session.original import VERSION, Entry, from_document
+from cline_cli.session.original import VERSION, Entry, from_document, to_usage, unify
 from cline_cli.session.records import Header
 
 MAX_BYTES = 256 << 20
@@ -23,8 +26,6 @@ class Original(NamedTuple):
     told: Told
     row: JsonObject
     """What `<id>.json` says; empty where there is none."""
-    document: JsonObject
-    """What `<id>.messages.json` says."""
 
 
 def read_original(path: Path) -> Original:
@@ -47,13 +48,13 @@ def read_original(path: Path) -> Original:
         match document:
             case {"version": int(version)} if version > VERSION:
                 raise newer(path.name)
-        entries = mend(list(from_document(document)))
+        entries = mend(unify(from_document(document)))
     except (ValueError, RecursionError) as error:
         message = f"cannot read session {path.name}: {messages_in(path)}: {error}"
         raise UsageError(message, "It is a file of the original command") from None
-    assert isinstance(document, dict), "it has messages"
-    told = Told(_to_header(path.name, row, entries), entries, 0, _sum_usage(entries), None, 0, {})
-    return Original(told, row, document)
+    usage = _to_usage(row, entries)
+    told = Told(_to_header(path.name, row, entries), entries, 0, usage, None, 0, {})
+    return Original(told, row)
 
 
 def require_idle(row: JsonObject, session_id: str) -> None:
@@ -64,13 +65,15 @@ def require_idle(row: JsonObject, session_id: str) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether there is such a process, whoever's it is."""
+    """Tell whether there is such a process, and it may be one of this command: numbers of processes come again."""
     try:
         os.kill(pid, 0)
     except PermissionError:
-        return True
+        pass
     except (OSError, OverflowError):
         return False
+    with suppress(OSError):  # there is no /proc, or it may not be read
+        return pid > 0 and b"cline" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return pid > 0
 
 
@@ -91,7 +94,15 @@ def _to_header(session_id: str, row: JsonObject, entries: tuple[Entry, ...]) -> 
     )
 
 
-def _sum_usage(entries: tuple[Entry, ...]) -> Usage:
-    replies: list[Message] = [entry.message for entry in entries]
-    usages = (message.usage for message in replies if isinstance(message, AssistantMessage))
-    return sum(usages, Usage())
+def _to_usage(row: JsonObject, entries: tuple[Entry, ...]) -> Usage:
+    """Return what a session has cost: by its messages, or by what lists show where that is more."""
+    messages: list[Message] = [entry.message for entry in entries]
+    summed = sum((message.usage for message in messages if isinstance(message, AssistantMessage)), Usage())
+    metadata = row.get("metadata")
+    members = metadata if isinstance(metadata, dict) else {}
+    shown = to_usage(members.get("usage"), "totalCost")
+    cost = max(
+        (one for one in (summed.cost_usd, shown.cost_usd, to_usage(members, "totalCost").cost_usd) if one is not None),
+        default=None,
+    )
+    return replace(max(summed, shown, key=lambda usage: usage.input_tokens), cost_usd=cost)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cline_cli.agent.events import Event, MessageFinished, RunFinished, RunStarted
 from cline_cli.agent.messages import JsonObject, Usage
-from cline_cli.session._file import Opened, messages_in
+from cline_cli.session._file import Opened, messages_in, row_in
 from cline_cli.session._loading import Told
 from cline_cli.session._mirror import Mirror, read_row
 from cline_cli.session._row import State, to_document
@@ -18,11 +18,9 @@ from cline_cli.session.records import status_of
 class Reflection:
     """Brings the two files of one session up to date, event by event; a fault ends that, with one line."""
 
-    def __init__(self, opened: Opened, told: Told, document: JsonObject | None) -> None:
-        """`document` is the original command's, where its session is gone on with for the first time."""
+    def __init__(self, opened: Opened, told: Told) -> None:
         self._opened = opened
         self._told = told
-        self._document = document
         self._names = Names(opened.path.name, told.header.provider, told.header.model)
         self._system_prompt = ""
         self._mirror: Mirror | None = None
@@ -49,7 +47,8 @@ class Reflection:
         except OSError as error:
             self._is_kept = False
             reason = error.strerror or type(error).__name__
-            self._notices.append(f"{messages_in(self._opened.path)} is not kept any more: {reason}")
+            files = f"{row_in(self._opened.path)} and {messages_in(self._opened.path).name}"
+            self._notices.append(f"{files} are not kept any more: {reason}")
 
     def take_notices(self) -> tuple[str, ...]:
         """Return what the person should know, once."""
@@ -70,12 +69,11 @@ class Reflection:
         if isinstance(event, RunStarted | MessageFinished | RunFinished):
             messages = [entry.message for entry in history]
             state = self._describe(event, now_ms)
-            mirror.write_row(to_document(self._told.header, messages, state, self._base))
+            header = self._told.header._replace(provider=self._names.provider, model=self._names.model)
+            mirror.write_row(to_document(header, messages, state, self._base))
 
     def _open(self) -> Mirror:
         self._mirror = mirror = Mirror(self._opened, self._names, self._system_prompt)
-        if self._document is not None:
-            mirror.adopt(self._document, len(self._told.entries))
         self._base = read_row(self._opened.path, self._opened.folder) or self._told.description
         return mirror
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from cline_cli import __version__
 from cline_cli.agent.messages import JsonObject, Message, TextPart, Usage, UserMessage
-from cline_cli.session.original import from_usage, to_usage
+from cline_cli.session.original import NEVER_MS, from_usage, to_usage
 from cline_cli.session.records import Header, Status, to_status
 from cline_cli.text import one_line
 
@@ -22,6 +22,8 @@ MAX_PROMPT_CHARACTERS = 10_000
 """Of the first prompt, in lists; the whole is among the messages."""
 MAX_TITLE_CELLS = 100
 _COSTS = ("totalCost", "aggregatedAgentsCost")
+RECKONED = frozenset({*_COSTS, "usage", "aggregateUsage", "updated_at", "mode", "sessionHistoryOrigin"})
+"""Members of `metadata` that are not for people to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Row:
     """The original command wrote it, and it was never gone on with here."""
     metadata: JsonObject = field(default_factory=dict)
     """All of it, with what somebody added."""
+    document: JsonObject = field(default_factory=dict)
+    """All that `<id>.json` says."""
 
 
 class State(NamedTuple):
@@ -103,14 +107,14 @@ def to_document(header: Header, history: Sequence[Message], state: State, base: 
         **({"ended_at": to_timestamp(state.ended_ms)} if state.ended_ms is not None else {}),
         **({"exit_code": state.exit_code} if state.exit_code is not None else {}),
         "status": state.status,
-        "interactive": False,
+        "interactive": base.get("interactive", False),
         "provider": header.provider,
         "model": header.model,
         "cwd": header.cwd,
         "workspace_root": base.get("workspace_root", header.cwd),
-        "enable_tools": True,
-        "enable_spawn": False,
-        "enable_teams": False,
+        "enable_tools": base.get("enable_tools", True),
+        "enable_spawn": base.get("enable_spawn", False),
+        "enable_teams": base.get("enable_teams", False),
         "prompt": prompt,
         "messages_path": base.get("messages_path", ""),
     }
@@ -160,6 +164,7 @@ def to_row(document: object, folder: Path, *, is_original: bool) -> Row:
         usage=usage,
         is_original=is_original,
         metadata=metadata,  # type: ignore[arg-type]  # parsed JSON
+        document=document,  # type: ignore[arg-type]  # as above
     )
 
 
@@ -177,7 +182,8 @@ def to_title(prompt: str) -> str:
 
 def to_timestamp(time_ms: int) -> str:
     """Return `2026-11-25T22:15:32.041Z`."""
-    moment = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC)
+    time_ms = min(max(time_ms, 0), NEVER_MS - 1)
+    moment = datetime.datetime.fromtimestamp(time_ms // 1000, datetime.UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
 
 
@@ -185,7 +191,7 @@ def to_milliseconds(timestamp: str) -> int:
     """Return an ISO 8601 time as milliseconds since the epoch; 0 where it is none."""
     try:
         moment = datetime.datetime.fromisoformat(timestamp)
-        return max(0, round(moment.timestamp() * 1000))
+        return min(max(0, round(moment.timestamp() * 1000)), NEVER_MS - 1)
     except (ValueError, OverflowError, OSError):
         return 0
 

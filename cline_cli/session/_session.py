@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from cline_cli.agent.events import (
     Event,
@@ -45,11 +45,8 @@ _STEPS = (RunStarted, IterationStarted, Notice, MessageFinished, ToolSettled, To
 """The events at which there may be something new; at what streams in between, the history is not looked at."""
 
 
-class Origin(NamedTuple):
-    kind: Literal["new", "resumed", "adopted"]
-    """`adopted` is one of the original command, which is gone on with here for the first time."""
-    document: JsonObject | None = None
-    """Of an adopted one: its messages as they stand in the file."""
+Origin = Literal["new", "resumed", "adopted"]
+"""`adopted` is one of the original command, which is gone on with here for the first time."""
 
 
 class Session:
@@ -79,18 +76,18 @@ class Session:
         self._origin = origin
         self._end: int | None = told.end
         """Where the first new record goes; None once it is there."""
-        self._told = told
-        is_there = origin.kind != "adopted"
-        self._recorded = list(told.messages) if is_there else []
+        self._recorded = list(told.messages)
         """The history as the file tells it."""
-        self._history = list(told.entries) if is_there else []
+        self._history = list(told.entries)
         """The same, with times."""
         self._early: dict[str, ToolResult] = {}
         """Call id -> a result that is in the file, and not in the history yet."""
-        self._reflection = Reflection(opened, told, origin.document) if opened else None
+        self._provider, self._model = told.header.provider, told.header.model
+        self._reflection = Reflection(opened, told) if opened else None
 
     def introduce(self, provider: str, model: str, system_prompt: str) -> None:
-        """Say who is asked in this run, and with what: the files in the original's format tell it."""
+        """Say who is asked in this run, and with what."""
+        self._provider, self._model = provider, model
         if self._reflection:
             self._reflection.introduce(provider, model, system_prompt)
 
@@ -123,7 +120,7 @@ class Session:
         except OSError as error:
             self.failure = f"nothing more is saved of this run: {error.strerror or type(error).__name__}"
             return
-        if isinstance(event, RunStarted) and self._origin.kind != "new":
+        if isinstance(event, RunStarted) and self._origin != "new":
             with suppress(OSError):
                 note_use(self._path, self._now_ms)
         if self._reflection:
@@ -138,9 +135,9 @@ class Session:
         if not self._opened:
             return
         opened, self._opened = self._opened, None
-        if self._end is not None and self._origin.kind == "new":
+        if self._end is not None and self._origin == "new":
             discard(opened.path)
-        elif self._end is not None and self._origin.kind == "adopted":
+        elif self._end is not None and self._origin == "adopted":
             with suppress(OSError):
                 os.unlink(file_in(opened.path).name, dir_fd=opened.folder)
         if self._reflection:
@@ -149,7 +146,7 @@ class Session:
 
     def _begin(self, event: Event) -> Iterator[JsonObject]:
         if isinstance(event, RunStarted):
-            yield from_start(event)
+            yield from_start(self._provider, self._model)
 
     def _is_replaced(self, messages: Sequence[Message]) -> bool:
         """Tell whether the history does not begin as the file tells it."""
@@ -166,12 +163,10 @@ class Session:
         for position in range(len(self._recorded), len(messages)):
             message = messages[position]
             early = self._early.pop(message.call_id, None) if isinstance(message, ToolResult) else None
-            is_known = position < len(self._told.entries)  # of an adopted session
-            time_ms = self._told.entries[position].time_ms if is_known else self._now_ms
             self._recorded.append(early or message)
-            self._history.append(Entry(early or message, time_ms))
+            self._history.append(Entry(early or message, self._now_ms))
             if early is None:
-                yield {**from_message(message), **({"ts": time_ms} if time_ms is not None else {})}
+                yield from_message(message)
 
     def _tell(self, event: Event) -> Iterator[JsonObject]:
         """Yield a record for what the event tells and the history does not."""
@@ -199,7 +194,7 @@ class Session:
         Raises:
             OSError: it was not written, nor any part of it if that could be helped.
         """
-        line = to_line({**record, "ts": record.get("ts", self._now_ms)})
+        line = to_line({**record, "ts": self._now_ms})
         if len(line) > MAX_RECORD_BYTES:
             raise OSError(errno.EFBIG, f"a message is larger than {MAX_RECORD_BYTES >> 20} MB")
         if self._end is not None and os.fstat(file).st_size > self._end:

@@ -6,6 +6,7 @@ goes with the next one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -20,7 +21,9 @@ from cline_cli.errors import ClineError, UsageError
 from cline_cli.session._file import (
     FOLDER,
     Opened,
+    file_in,
     lock,
+    messages_in,
     open_own,
     open_place,
     replace_file,
@@ -31,6 +34,7 @@ from cline_cli.session._finding import Found, check_id, find_sessions, look_at, 
 from cline_cli.session._loading import load, unreadable
 from cline_cli.session._mirror import read_row
 from cline_cli.session._originals import require_idle
+from cline_cli.session._row import RECKONED
 from cline_cli.session._session import FLUSH
 from cline_cli.session.records import to_line
 
@@ -74,7 +78,7 @@ def delete(sessions: Path, session_id: str) -> None:
     """
     check_id(session_id)
     path = sessions / session_id
-    if not os.path.lexists(path):
+    if not any(os.path.lexists(file) for file in (file_in(path), row_in(path), messages_in(path))):
         raise unknown(sessions, session_id)
     try:
         _take_away(path)
@@ -95,10 +99,12 @@ def describe(
     """Give a session another title, another first prompt in lists, or further metadata; None leaves it as it is.
 
     Raises:
-        UsageError: there is none of that id, a run has it, or it cannot be read.
+        UsageError: there is none of that id, a run has it, it cannot be read, or `metadata` has what is reckoned here.
         ClineError: it cannot be written.
     """
     check_id(session_id)
+    if reckoned := sorted(RECKONED & set(metadata or ())):
+        raise UsageError(f"metadata cannot have {', '.join(reckoned)}: that is reckoned from the session itself")
     found = look_at(sessions / session_id)
     if found is None:
         raise unknown(sessions, session_id)
@@ -208,9 +214,16 @@ def _take_away(path: Path) -> None:
     with suppress(FileNotFoundError):
         opened = _require_free(path)
         try:
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             gone = path.with_name(f"{_GONE}{path.name}-{os.getpid()}")
             path.rename(gone)
-            shutil.rmtree(gone)
+            try:
+                shutil.rmtree(gone)
+            except OSError:
+                with suppress(OSError):  # what is left of it is found again under its name
+                    gone.rename(path)
+                raise
         finally:
             if opened:  # not before: whoever waits for it must find that it is gone
                 opened.close()
@@ -271,6 +284,8 @@ def _show_description(found: Found, given: JsonObject) -> None:
     folder = open_own(found.path, FOLDER)
     try:
         document = read_row(found.path, folder)
+        if found.is_original:
+            require_idle(document, found.path.name)
         if not document:
             if found.is_original:
                 raise unreadable(found.path, OSError(0, f"there is no {row_in(found.path).name}"))

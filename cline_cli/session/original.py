@@ -12,8 +12,10 @@ results of one reply stand in one user message, as blocks. A message's tokens an
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeGuard
 
 from cline_cli.agent.messages import (
@@ -34,6 +36,9 @@ VERSION = 1
 UNPARSED = "unparsed"
 """The one member of a call's input where the model did not write a JSON object: its text."""
 
+NEVER_MS = 253_402_300_800_000
+"""The year 10000, which no calendar here has."""
+_INPUT = re.compile(r'<user_input(?: mode="\w*")?>(.*)</user_input>', re.DOTALL)
 MAX_COST = 1e12
 """In USD; what is more is none."""
 
@@ -132,9 +137,43 @@ def from_document(document: object) -> Iterator[Entry]:
             case _:
                 raise ValueError(f"message {position} has no role or no content")
         time_ms = entry.get("ts")
-        known_ms = time_ms if isinstance(time_ms, int) and not isinstance(time_ms, bool) else None
+        known_ms = time_ms if isinstance(time_ms, int) and not isinstance(time_ms, bool) and _is_time(time_ms) else None
         messages = [_to_reply(entry, blocks)] if role == "assistant" else _to_input(blocks)
         yield from (Entry(message, known_ms) for message in messages if message.parts)
+
+
+def unify(entries: Iterable[Entry]) -> list[Entry]:
+    """Return a history in which no two calls have one id: where one comes again, it gets a number behind it.
+
+    Some providers count their calls anew in each reply, and others refuse a history that has an id twice.
+    """
+    unified: list[Entry] = []
+    taken: set[str] = set()
+    renamed: dict[str, list[str]] = {}
+    for message, time_ms in entries:
+        if isinstance(message, AssistantMessage):
+            renamed = {}
+            parts = tuple(_rename(part, taken, renamed) for part in message.parts)
+            unified.append(Entry(replace(message, parts=parts), time_ms))
+        elif isinstance(message, ToolResult) and renamed.get(message.call_id):
+            unified.append(Entry(replace(message, call_id=renamed[message.call_id].pop(0)), time_ms))
+        else:
+            unified.append(Entry(message, time_ms))
+    return unified
+
+
+def _rename(
+    part: TextPart | ThinkingPart | ToolCall, taken: set[str], renamed: dict[str, list[str]]
+) -> TextPart | ThinkingPart | ToolCall:
+    if not isinstance(part, ToolCall):
+        return part
+    identity, number = part.id, 1
+    while identity in taken:
+        number += 1
+        identity = f"{part.id}_{number}"
+    taken.add(identity)
+    renamed.setdefault(part.id, []).append(identity)
+    return replace(part, id=identity)
 
 
 def _calls(message: Message) -> tuple[ToolCall, ...]:
@@ -209,14 +248,27 @@ def _to_input(blocks: Iterable[object]) -> list[Message]:
     for block in blocks:
         match block:
             case {"type": "tool_result", "tool_use_id": str(call_id), **others}:
-                content = others.get("content")
-                parts = content if isinstance(content, list) else [{"type": "text", "text": _as_text(content)}]
-                told = tuple(part for part in map(_to_content, parts) if part)
-                results.append(ToolResult(call_id, told or (TextPart(""),), others.get("is_error") is True))
+                told = _to_told(others.get("content"))
+                results.append(ToolResult(call_id, told, others.get("is_error") is True))
+            case {"type": "text", "text": str(text)}:
+                said.append(TextPart(_unwrap(text)))
             case _:
                 part = _to_content(block)
                 said += (part,) if part else ()
     return [*results, UserMessage(tuple(said))]
+
+
+def _to_told(content: object) -> tuple[TextPart | ImagePart, ...]:
+    """Return what a tool has told; the original keeps most of its own tools' answers as lists of other objects."""
+    if isinstance(content, list) and any(isinstance(item, dict) and "type" in item for item in content):
+        return tuple(_to_content(item) or TextPart(_as_text(item)) for item in content)
+    return (TextPart(_as_text(content)),)
+
+
+def _unwrap(text: str) -> str:
+    """Return what a person said, without the tag that the original's files have around it."""
+    match = _INPUT.fullmatch(text)
+    return match[1] if match else text
 
 
 def _to_content(block: object) -> TextPart | ImagePart | None:
@@ -245,6 +297,10 @@ def _as_text(value: object) -> str:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _is_time(time_ms: int) -> bool:
+    return 0 < time_ms < NEVER_MS
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

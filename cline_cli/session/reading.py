@@ -124,11 +124,9 @@ def _make_row(found: Found, told: Told) -> Row:
 
 
 def _is_running(found: Found, pid: int) -> bool:
-    """Tell whether a process has the session."""
-    if pid and not is_alive(pid):
-        return False
+    """Tell whether a process has the session: one of ours by its lock, since it may be in another container."""
     if found.is_original:
-        return pid > 0
+        return pid > 0 and is_alive(pid)
     try:
         opened = open_place(found.path, os.O_RDONLY)
     except OSError:

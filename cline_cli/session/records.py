@@ -5,7 +5,7 @@
     {"type": "assistant",   "parts": [text | thinking | tool_call], "stop_reason", "usage", "model"}
     {"type": "tool_result", "parts": [text | image], "call_id", "is_error"}
     {"type": "history", "messages": [...]}         what stood before it is void: the history is this
-    {"type": "run_started", "model"}
+    {"type": "run_started", "provider", "model"}
     {"type": "run_finished", "status", "exit_code", "usage"}
     {"type": "description", "title", "prompt", "metadata"}         for lists; each of the members may be missing
 
@@ -21,7 +21,7 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from typing import Literal, NamedTuple, get_args
 
-from cline_cli.agent.events import RunFinished, RunStarted
+from cline_cli.agent.events import RunFinished
 from cline_cli.agent.messages import (
     AssistantMessage,
     ImagePart,
@@ -35,11 +35,10 @@ from cline_cli.agent.messages import (
     Usage,
     UserMessage,
 )
+from cline_cli.session.original import NEVER_MS
 
 VERSION = 1
 
-_NEVER_MS = 253_402_300_800_000
-"""The year 10000, which no calendar of ours has."""
 _STOP_REASONS: dict[object, StopReason] = {reason: reason for reason in get_args(StopReason)}
 
 
@@ -141,19 +140,26 @@ def from_message(message: Message) -> JsonObject:
             return {"type": "tool_result", "parts": parts, "call_id": message.call_id, "is_error": message.is_error}
 
 
-def from_start(start: RunStarted) -> JsonObject:
+def from_start(provider: str, model: str) -> JsonObject:
     """Return the record that a run begins with."""
-    return {"type": "run_started", "model": start.model}
+    return {"type": "run_started", "provider": provider, "model": model}
+
+
+def to_asked(record: object) -> tuple[str, str] | None:
+    """Return the provider and the model of a run, if the record tells of its beginning."""
+    match record:
+        case {"type": "run_started", "provider": str(provider), "model": str(model)}:
+            return provider, model
+    return None
 
 
 def from_end(end: RunFinished) -> JsonObject:
     """Return the record of how a run ended."""
-    return {
-        "type": "run_finished",
-        "status": status_of(end),
-        "exit_code": end.error.exit_code if end.error else 0,
-        "usage": _from_usage(end.usage),
-    }
+    return make_end(status_of(end), end.error.exit_code if end.error else 0, end.usage)
+
+
+def make_end(status: Status, exit_code: int, usage: Usage) -> JsonObject:
+    return {"type": "run_finished", "status": status, "exit_code": exit_code, "usage": _from_usage(usage)}
 
 
 def status_of(end: RunFinished) -> Status:
@@ -181,7 +187,7 @@ def to_end(record: object) -> End | None:
 def time_of(record: object) -> int | None:
     """Return when a record was written, in milliseconds since the epoch, if it tells."""
     match record:
-        case {"ts": int(time_ms)} if 0 < time_ms < _NEVER_MS:
+        case {"ts": int(time_ms)} if 0 < time_ms < NEVER_MS:
             return time_ms
     return None
 

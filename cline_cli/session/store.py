@@ -24,18 +24,40 @@ from pathlib import Path
 from cline_cli.agent.messages import Usage
 from cline_cli.errors import UsageError
 from cline_cli.machine.files import make_private_folder
-from cline_cli.session._file import FOLDER, Opened, discard, lock, make_names_durable, open_own, open_place, write_whole
+from cline_cli.session._file import (
+    FOLDER,
+    MAX_RECORD_BYTES,
+    Opened,
+    discard,
+    file_in,
+    lock,
+    make_names_durable,
+    open_own,
+    open_place,
+    put_file,
+    write_whole,
+)
 from cline_cli.session._finding import ID, Found, check_id, find_sessions, unknown
 from cline_cli.session._loading import Told, load, unreadable
 from cline_cli.session._mirror import read_row
-from cline_cli.session._originals import read_original, require_idle
-from cline_cli.session._session import FLUSH, Clock, Flush, Origin, Session
-from cline_cli.session.records import Header, cwd_of, from_header, parse_line, to_line
+from cline_cli.session._originals import Original, read_original, require_idle
+from cline_cli.session._session import FLUSH, Clock, Flush, Session
+from cline_cli.session.records import (
+    Header,
+    cwd_of,
+    from_header,
+    from_message,
+    make_end,
+    parse_line,
+    to_line,
+    to_status,
+)
 
 __all__ = ["Header", "Session", "create", "find_newest", "resume"]
 
 MAX_HEADER_BYTES = 1 << 16
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_UNWRITABLE = (*_READ_ONLY, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def create(sessions: Path, header: Header, *, clock: Clock = time.time, flush: Flush = FLUSH) -> Session:
@@ -60,7 +82,7 @@ def create(sessions: Path, header: Header, *, clock: Clock = time.time, flush: F
         discard(path)
         raise
     told = Told(header, (), size, Usage(), None, 0, {})
-    return Session(path, opened, told, Origin("new"), clock, flush)
+    return Session(path, opened, told, "new", clock, flush)
 
 
 def resume(sessions: Path, session_id: str, *, clock: Clock = time.time, flush: Flush = FLUSH) -> Session:
@@ -112,26 +134,50 @@ def _resume_own(path: Path, clock: Clock, flush: Flush) -> Session:
     except BaseException:
         opened.close()
         raise
-    session = Session(path, opened, told, Origin("resumed"), clock, flush)
+    session = Session(path, opened, told, "resumed", clock, flush)
     session.failure = failure
     return session
 
 
 def _resume_original(path: Path, clock: Clock, flush: Flush) -> Session:
+    """Take a session of the original command over: all of it stands in a file of ours, or nothing."""
     original = read_original(path)
     require_idle(original.row, path.name)
-    failure, size = "", 0
+    lines = _to_lines(path.name, original)
     opened: Opened | None = None
+    failure = ""
     try:
-        opened, size = _begin_file(path, original.told.header)
+        folder = open_own(path, FOLDER)
+        try:
+            opened = Opened(path, folder, put_file(folder, file_in(path).name, b"".join(lines)))
+        except BaseException:
+            os.close(folder)
+            raise
     except OSError as error:
-        if error.errno not in _READ_ONLY:
+        if error.errno not in _UNWRITABLE:
             raise
         failure = f"nothing more is saved of this run: {error.strerror}"
-    told = original.told._replace(end=size)
-    session = Session(path, opened, told, Origin("adopted", original.document), clock, flush)
+    told = original.told._replace(end=sum(map(len, lines)))
+    session = Session(path, opened, told, "adopted", clock, flush)
     session.failure = failure
     return session
+
+
+def _to_lines(session_id: str, original: Original) -> list[bytes]:
+    """Return the records that tell of a session of the original's.
+
+    Raises:
+        UsageError: one of its messages is larger than a record may be.
+    """
+    told = original.told
+    last = make_end(to_status(str(original.row.get("status"))), 0, told.usage)
+    lines = [to_line(from_header(told.header))]
+    for message, time_ms in told.entries:
+        lines.append(to_line({**from_message(message), **({"ts": time_ms} if time_ms is not None else {})}))
+        if len(lines[-1]) > MAX_RECORD_BYTES:
+            text = f"session {session_id} cannot be gone on with: a message is larger than {MAX_RECORD_BYTES >> 20} MB"
+            raise UsageError(text, "Begin a new one")
+    return [*lines, to_line(last)]
 
 
 def _begin_file(path: Path, header: Header) -> tuple[Opened, int]:

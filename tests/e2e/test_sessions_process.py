@@ -222,7 +222,7 @@ def test_a_session_of_the_original_goes_on_when_it_is_named(private_home: Path, 
     assert server.requests[0].body["model"] == "vendor/model"
     assert INTERRUPTED in server.requests[0].results["t2"]
     assert entries_of(path)[:3] == MESSAGES
-    assert [entry["role"] for entry in entries_of(path)[3:]] == ["user", "assistant"]
+    assert [entry["role"] for entry in entries_of(path)[3:]] == ["user", "user", "assistant"]
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_the_run_is_done_and_the_rest_stays_readable_when_the_disk_fills_up(
     _, ask = serve(*works, text("Done."), text("Went on."))
     result = ask("-y", "fill it up", "--data-dir", str(disk))
     assert (result.exit_code, result.text) == (0, "Done.\n")
-    complaints = [result.stderr.count(words) for words in ("saved of this run", "is not kept any more")]
+    complaints = [result.stderr.count(words) for words in ("saved of this run", "are not kept any more")]
     assert max(complaints) == 1
     for file in disk.glob("sessions/*/*.json"):
         read_json(file)

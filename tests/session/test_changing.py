@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cline_cli.errors import ClineError, UsageError
 from cline_cli.session.changing import DAY_S, Limits, delete, describe, prune, prune_when_due
 from cline_cli.session.reading import Row, list_rows
 from cline_cli.session.store import Header, create, resume
-from tests.session.test_originals import make_original
+from tests.session.test_originals import make_original, process_named
 
 HEADER = Header("1754000000000_ab3xy", "2026-11-02T10:00:00+00:00", "/work", "cline", "vendor/model", "act")
 GO = user_text("go")
@@ -82,9 +83,11 @@ def test_one_that_a_run_has_stays_when_it_is_to_be_deleted(sessions: Path) -> No
 
 
 def test_one_of_the_original_stays_when_its_process_runs(sessions: Path) -> None:
-    make_original(sessions, "1_a", status="running", pid=os.getppid())
-    with pytest.raises(UsageError, match="in use"):
-        delete(sessions, "1_a")
+    with process_named("cline") as pid:
+        make_original(sessions, "1_a", status="running", pid=pid)
+        for change in (delete, partial(describe, title="x")):
+            with pytest.raises(UsageError, match="in use"):
+                change(sessions, "1_a")
     assert names_of(sessions) == {"1_a"}
 
 
@@ -94,11 +97,41 @@ def test_what_a_link_leads_to_stays_when_it_is_to_be_deleted(sessions: Path, tmp
     precious.mkdir()
     (precious / "file").write_text("mine")
     (sessions / "2_b").symlink_to(precious)
+    with pytest.raises(UsageError, match="no session"):
+        delete(sessions, "2_b")
+    (precious / "2_b.jsonl").write_text("")
     with pytest.raises(ClineError, match="symbolic link"):
         delete(sessions, "2_b")
     (sessions / "1_a" / "spool").symlink_to(precious)
     delete(sessions, "1_a")
     assert (precious / "file").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_session_stays_when_it_is_to_be_deleted(sessions: Path) -> None:
+    make(sessions, "1_a")
+    (sessions / "notes").mkdir()
+    (sessions / "notes" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="no session notes"):
+        delete(sessions, "notes")
+    assert (sessions / "notes" / "thesis.txt").exists()
+
+
+def test_it_stays_in_its_place_when_it_cannot_be_taken_away(sessions: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    path = make(sessions, "1_a")
+    path.chmod(0o500)
+    with pytest.raises(ClineError, match="Permission denied"):
+        delete(sessions, "1_a")
+    path.chmod(0o700)
+    assert row_of(sessions).session_id == "1_a"
+
+
+def test_what_is_reckoned_cannot_be_given_when_a_session_is_described(sessions: Path) -> None:
+    make(sessions, "1_a")
+    with pytest.raises(UsageError, match="totalCost, updated_at"):
+        describe(sessions, "1_a", metadata={"totalCost": 99, "updated_at": "x", "mine": 1})
+    assert "mine" not in row_of(sessions).metadata
 
 
 def test_a_damaged_one_goes_when_it_is_deleted(sessions: Path) -> None:

@@ -287,7 +287,7 @@ def test_the_records_go_on_when_the_mirror_cannot_be_written(sessions: Path) -> 
     messages_file(sessions).mkdir()
     session.record(RunStarted("m"), [GO])
     [notice] = session.take_notices()
-    assert "is not kept any more" in notice
+    assert "are not kept any more" in notice
     session.record(MessageFinished(DONE), [GO, DONE])
     assert session.take_notices() == ()
     session.close()

@@ -129,6 +129,20 @@ def test_what_was_written_is_read_back_when_it_is_a_document() -> None:
     assert [entry.time_ms for entry in read] == [1000, 1001, 1002, 1002, 1004, 1005]
 
 
+def test_what_a_tool_of_theirs_answered_is_told_when_it_is_a_list_of_its_own() -> None:
+    answer = [{"query": "make test", "result": "1 failed", "success": False}]
+    block = {"type": "tool_result", "tool_use_id": "c", "name": "run_commands", "content": answer}
+    [entry] = from_document({"messages": [{"role": "user", "content": [block]}]})
+    assert isinstance(entry.message, ToolResult)
+    assert json.loads(entry.message.text) == answer
+
+
+def test_the_tag_around_what_a_person_said_is_left_out_when_theirs_has_one() -> None:
+    text = '<user_input mode="act">fix it\n</user_input>'
+    document = {"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]}
+    assert [entry.message for entry in from_document(document)] == [user_text("fix it\n")]
+
+
 def test_a_document_of_theirs_is_read_when_it_has_what_is_not_made_here() -> None:
     document = {
         "messages": [

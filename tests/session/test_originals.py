@@ -3,6 +3,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +69,20 @@ def make_original(sessions: Path, session_id: str = ID, *, status: str = "comple
     return path
 
 
+@contextmanager
+def process_named(name: str) -> Iterator[int]:
+    """Yield the number of a process that looks like that program."""
+    with subprocess.Popen([name, "60"], executable=shutil.which("sleep")) as process:
+        try:
+            for _ in range(1000):  # until the kernel has put its name there
+                if name.encode() in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+                    break
+                time.sleep(0.005)
+            yield process.pid
+        finally:
+            process.kill()
+
+
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     return tmp_path / "sessions"
@@ -106,7 +125,7 @@ def test_it_goes_on_in_both_formats_when_something_is_said(sessions: Path) -> No
     go_on(sessions)
     document = json.loads((path / f"{ID}.messages.json").read_bytes())
     assert document["messages"][:3] == MESSAGES
-    assert [entry["role"] for entry in document["messages"][3:]] == ["user", "assistant"]
+    assert [entry["role"] for entry in document["messages"][3:]] == ["user", "user", "assistant"]
     assert document["system_prompt"] == "Theirs."
     assert document["origin"]["version"] == "3.0.65"
     row = json.loads((path / f"{ID}.json").read_bytes())
@@ -127,7 +146,7 @@ def test_their_entries_stay_when_it_goes_on_a_second_time(sessions: Path) -> Non
     go_on(sessions)
     document = json.loads((path / f"{ID}.messages.json").read_bytes())
     assert document["messages"][:3] == MESSAGES
-    assert [entry["role"] for entry in document["messages"][3:]] == ["user", "assistant"] * 2
+    assert [entry["role"] for entry in document["messages"][3:]] == ["user", *["user", "assistant"] * 2]
     assert (path / f"{ID}.messages.json").stat().st_ino == inode
 
 
@@ -136,6 +155,88 @@ def test_the_times_stay_when_it_goes_on(sessions: Path) -> None:
     go_on(sessions)
     times = [entry.time_ms for entry in read_transcript(sessions, ID).entries]
     assert times[:4] == [1754000000100, 1754000000200, 1754000000300, 1754000000300]
+
+
+def test_all_of_it_is_there_when_the_run_that_took_it_over_was_killed(sessions: Path) -> None:
+    path = make_original(sessions)
+    session = resume(sessions, ID)
+    records = (path / f"{ID}.jsonl").read_bytes()
+    said = session.messages
+    session.close()
+    (path / f"{ID}.jsonl").write_bytes(records)  # as if it had never come to close it
+    again = resume(sessions, ID)
+    assert again.messages == said
+    again.record(RunStarted("m"), [*said, MORE])
+    assert again.take_notices() == ()
+    again.close()
+    document = json.loads((path / f"{ID}.messages.json").read_bytes())
+    assert document["messages"][:3] == MESSAGES
+    assert (document["system_prompt"], len(document["messages"])) == ("Theirs.", 5)
+    assert document["messages"][3]["content"][0]["tool_use_id"] == "t2"
+
+
+@pytest.mark.parametrize("room_bytes", [0, 700, 1250])
+def test_all_of_it_stays_when_the_disk_is_full(sessions: Path, room_bytes: int) -> None:
+    path = make_original(sessions)
+    before = contents_of(path)
+    script = f"""
+import resource, signal, sys
+from pathlib import Path
+from cline_cli.agent.events import RunStarted
+from cline_cli.agent.messages import user_text
+from cline_cli.session.store import resume
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room_bytes}, {room_bytes}))
+session = resume(Path(sys.argv[1]), {ID!r})
+session.record(RunStarted("m"), [*session.messages, user_text("and more")])
+print(len(session.messages), session.failure)
+session.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(sessions)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("4 nothing more is saved of this run: File too large")
+    assert contents_of(path) == before
+    go_on(sessions)
+    assert len(resume(sessions, ID).messages) == 6
+
+
+def test_what_another_program_added_is_put_aside_when_ours_is_gone_on_with(sessions: Path) -> None:
+    path = make_original(sessions)
+    go_on(sessions)
+    document = json.loads((path / f"{ID}.messages.json").read_bytes())
+    theirs = json.dumps({**document, "messages": [*MESSAGES, MESSAGES[0]]}, indent=2).replace('"adopted"', '"other"')
+    (path / f"{ID}.messages.json").write_text(theirs)
+    go_on(sessions)
+    [aside] = path.glob(f"{ID}.messages.*.json")
+    assert aside.read_text() == theirs
+    assert len(json.loads((path / f"{ID}.messages.json").read_bytes())["messages"]) == 7
+
+
+def test_calls_are_told_apart_when_their_ids_come_again(sessions: Path) -> None:
+    path = make_original(sessions)
+    turn = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_0", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "seen"}]},
+    ]
+    (path / f"{ID}.messages.json").write_text(json.dumps({"messages": [MESSAGES[0], *turn, *turn, *turn]}))
+    session = resume(sessions, ID)
+    results = [message for message in session.messages if isinstance(message, ToolResult)]
+    assert [(result.call_id, result.text) for result in results] == [
+        ("call_0", "seen"),
+        ("call_0_2", "seen"),
+        ("call_0_3", "seen"),
+    ]
+    session.close()
+    go_on(sessions)
+    assert json.loads((path / f"{ID}.messages.json").read_bytes())["messages"][1:7] == turn * 3
+
+
+def test_a_message_that_no_record_holds_is_told_when_it_would_be_lost(sessions: Path) -> None:
+    path = make_original(sessions)
+    huge = {"role": "user", "content": "x" * (65 << 20)}
+    (path / f"{ID}.messages.json").write_text(json.dumps({"messages": [huge]}))
+    with pytest.raises(UsageError, match="larger than 64 MB"):
+        resume(sessions, ID)
+    assert sorted(contents_of(path)) == [f"{ID}.json", f"{ID}.messages.json"]
 
 
 def test_a_second_run_is_refused_when_one_has_it(sessions: Path) -> None:
@@ -148,9 +249,16 @@ def test_a_second_run_is_refused_when_one_has_it(sessions: Path) -> None:
 
 
 def test_it_is_refused_when_a_process_of_the_original_has_it(sessions: Path) -> None:
-    make_original(sessions, status="running", pid=os.getppid())
-    with pytest.raises(UsageError, match=f"in use by process {os.getppid()}"):
-        resume(sessions, ID)
+    with process_named("cline") as pid:
+        make_original(sessions, status="running", pid=pid)
+        with pytest.raises(UsageError, match=f"in use by process {pid}"):
+            resume(sessions, ID)
+
+
+def test_it_is_taken_when_another_program_has_the_number_of_its_process(sessions: Path) -> None:
+    with process_named("other") as pid:
+        make_original(sessions, status="running", pid=pid)
+        resume(sessions, ID).close()
 
 
 def test_it_is_taken_when_that_process_is_gone(sessions: Path) -> None:

@@ -14,6 +14,7 @@ from cline_cli.errors import UsageError
 from cline_cli.session.reading import Entry, Row, find_rows, list_rows, read_transcript
 from cline_cli.session.store import Header, create, find_newest, resume
 from tests.fakes import reply
+from tests.session.test_originals import make_original
 
 HEADER = Header("1754000000000_ab3xy", "2026-11-02T10:00:00+00:00", "/work", "cline", "vendor/model", "plan")
 GO = user_text("go")
@@ -60,9 +61,10 @@ def test_a_row_tells_what_was_recorded_when_it_is_read(sessions: Path) -> None:
 
 
 def test_the_newest_comes_first_when_there_are_several(sessions: Path) -> None:
-    for session_id in ("1754000000002_b", "imported", "1754000000003_c", "1754000000001_a", "9_old"):
+    for session_id in ("1754000000002_b", "conv_x", "1754000000003_c", "1754000000001_a", "9_old"):
         make(sessions, session_id)
-    assert names_of(sessions) == ["1754000000003_c", "1754000000002_b", "1754000000001_a", "9_old", "imported"]
+    os.utime(sessions / "conv_x" / "conv_x.jsonl", (1_754_000_000.0015, 1_754_000_000.0015))
+    assert names_of(sessions) == ["1754000000003_c", "1754000000002_b", "conv_x", "1754000000001_a", "9_old"]
 
 
 def test_one_that_was_gone_on_with_comes_first_when_others_began_later(sessions: Path) -> None:
@@ -115,6 +117,39 @@ def test_it_is_running_when_a_process_has_it(sessions: Path) -> None:
     assert read_transcript(sessions, HEADER.session_id).row.status == "running"
     session.close()
     assert row_of(sessions).status == "failed"
+
+
+def test_it_is_running_when_the_process_that_has_it_is_in_another_container(sessions: Path) -> None:
+    session = create(sessions, HEADER)
+    session.record(RunStarted("m"), [GO])
+    file = sessions / HEADER.session_id / f"{HEADER.session_id}.json"
+    file.write_bytes(file.read_bytes().replace(b'"pid":%d' % os.getpid(), b'"pid":4194304'))
+    assert row_of(sessions).status == "running"
+    session.close()
+
+
+def test_the_model_is_the_last_ones_when_a_run_asked_another(sessions: Path) -> None:
+    make(sessions, "1754000000000_ab3xy")
+    session = resume(sessions, "1754000000000_ab3xy")
+    session.introduce("openrouter", "vendor/new", "")
+    session.record(RunStarted("vendor/new"), [*session.messages, GO])
+    session.close()
+    for _ in range(2):
+        assert (row_of(sessions).provider, row_of(sessions).model) == ("openrouter", "vendor/new")
+        (sessions / "1754000000000_ab3xy" / "1754000000000_ab3xy.json").unlink(missing_ok=True)
+    header = resume(sessions, "1754000000000_ab3xy").header
+    assert (header.provider, header.model) == ("openrouter", "vendor/new")
+
+
+@pytest.mark.parametrize("used_s", [-(10**11), 10**12])
+def test_one_odd_time_is_no_reason_to_show_nothing_when_others_are_listed(sessions: Path, used_s: int) -> None:
+    make(sessions, "2_b")
+    path = make_original(sessions, "1_a")
+    (path / "1_a.json").unlink()
+    document = path / "1_a.messages.json"
+    document.write_text(document.read_text().replace("1754000000100", str(10**18)))
+    os.utime(document, (used_s, used_s))
+    assert set(names_of(sessions)) == {"1_a", "2_b"}
 
 
 def test_looking_takes_nothing_from_a_run_when_it_wants_the_session(sessions: Path) -> None:
