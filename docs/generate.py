@@ -85,8 +85,9 @@ TABLE
 
 A time is `90`, `90s`, `10m` or `2h`. Names with dots are tables in TOML: `max_bytes` below `[stdin]`, or
 `stdin.max_bytes` in one line at the top. `providers.NAME` is a provider by its own name: `[providers.cline]`. While a
-key is saved for a provider, `cline config` does not move its `base_url` to another server, since the key would go
-there: `cline auth -b` changes both.
+key is saved for a provider, `cline config set` and `unset` do not move its `base_url` to another server, since the key
+would go there, and leave its `key_store` alone: `cline auth -b` changes address and key, `cline auth logout` removes
+the key. Who edits the file by hand, or with `cline config edit`, sends the key wherever the file then says.
 
 ```toml
 provider = "cline"
@@ -118,7 +119,9 @@ Linux, `~/Library/Application Support/cline` on macOS. The file is made with mod
 be a symbolic link. Several processes may change it at once: each change waits for the one before, and none is lost.
 
 `cline config edit` works on a draft beside the file. What cannot be read never becomes the settings: it is told with
-line and column, stays in the draft, and the next `cline config edit` goes on with it.
+line and column, stays in the draft, and the next `cline config edit` goes on with it. Where the settings have changed
+since the draft was made, it is put aside under another name, which is said, and the edit begins with the settings as
+they are.
 
 ## A project's settings
 

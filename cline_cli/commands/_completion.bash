@@ -4,11 +4,12 @@
 
 #@ tables
 
-# Called at <TAB>. Where letters count as the same, -p and -P would too.
+# Called at <TAB>. Where letters count as the same, -p and -P would too. Behind `||` neither `set -e` nor a trap on ERR
+# takes a test that says no for a failure, which would end the shell of the person.
 _cline() {
     local has_no_case=''
     shopt -q nocasematch && has_no_case=1 && shopt -u nocasematch
-    _cline_complete
+    _cline_complete || :
     [[ -n $has_no_case ]] && shopt -s nocasematch
     return 0
 }
@@ -96,7 +97,7 @@ _cline_words() {
         if ((current >= 0)) && [[ -z $blanks && ($piece == [=:@]* || ${words[current]} == *[=:@]) ]]; then
             words[current]+=$piece
         else
-            ((current += 1))
+            current=$((current + 1))
             words[current]=$piece
         fi
     done
@@ -204,7 +205,7 @@ _cline_quote() {
 _cline_cut_breaks() {
     local mark kept='' part position
     for mark in '=' ':' '@'; do
-        [[ $COMP_WORDBREAKS == *"$mark"* && $1 == *"$mark"* ]] || continue
+        [[ ${COMP_WORDBREAKS-} == *"$mark"* && $1 == *"$mark"* ]] || continue
         part=${1%"${1##*"$mark"}"}
         [[ $mark == @ ]] && part=${part%@}
         ((${#part} > ${#kept})) && kept=$part
@@ -220,7 +221,7 @@ _cline_describe() {
     for ((position = 0; position < ${#COMPREPLY[@]}; position++)); do
         choice=${COMPREPLY[position]%%$'\t'*}
         text=${COMPREPLY[position]#*$'\t'}
-        if [[ -n $text && ${#COMPREPLY[@]} -gt 1 && $COMP_TYPE != 37 && $COMP_TYPE != 42 ]]; then
+        if [[ -n $text && ${#COMPREPLY[@]} -gt 1 && ${COMP_TYPE-} != 37 && ${COMP_TYPE-} != 42 ]]; then
             text="$choice  ($text)"
             ((${#choice} + 8 < width)) && text=${text:0:width-2}
             COMPREPLY[position]=$text

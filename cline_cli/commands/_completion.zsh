@@ -117,13 +117,29 @@ _cline_offer() {
     _describe -V -t "${1// /-}" "$1" choices
 }
 
-if [[ -n $_cline_is_renewed ]]; then
+# Called once, before the first prompt, when ~/.zshrc is read to its end: a `compinit` in it forgets what was said
+# before it, and where there was none it is done here. What somebody else said of a command in the meantime holds.
+_cline_register() {
+    emulate -L zsh
+    precmd_functions=(${precmd_functions:#_cline_register})
+    if ((!$+functions[compdef])); then
+        autoload -Uz compinit && compinit -i 2>/dev/null || :
+        ((${+functions[compdef]})) || return 0 # a zsh without its own functions
+    fi
+    local name
+    for name in cline cline-cli; do
+        [[ ${_comps[$name]:-_cline} != _cline ]] || compdef _cline $name
+    done
+}
+
+if [[ -n ${_cline_is_renewed-} ]]; then
     :
-elif [[ $funcstack[1] == _cline ]]; then
+elif [[ ${funcstack[1]-} == _cline ]]; then
     _cline "$@"
 else
-    if ((!$+functions[compdef])); then
-        autoload -Uz compinit && compinit -i
+    if ((${+functions[compdef]})); then
+        compdef _cline cline cline-cli
     fi
-    compdef _cline cline cline-cli
+    typeset -ga precmd_functions
+    precmd_functions=(${precmd_functions[@]:#_cline_register} _cline_register)
 fi

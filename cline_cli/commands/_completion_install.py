@@ -127,15 +127,11 @@ def uninstall(place: Place) -> Report:
     rest = _remove_block(startup) if startup else b""
     lines: list[str] = []
     if startup and rest is None:
-        _remove(startup)
-        lines.append(f"Removed {startup.name}, which was made for this.")
+        lines.append(f"Removed {_remove(startup)}, which was made for this.")
     elif startup and rest is not None and rest != startup.data:
         _write(startup, rest)
         lines.append(f"Removed the block from {startup.name}")
-    for old in scripts:
-        if old.status:
-            _remove(old)
-            lines.append(f"Removed {old.name}")
+    lines.extend(f"Removed {_remove(old)}" for old in scripts if old.status)
     if place.shell != "fish":
         with contextlib.suppress(OSError):  # something else is in it, or it is not there
             place.scripts[0].parent.rmdir()
@@ -255,14 +251,13 @@ def _write(kept: _Kept, data: bytes) -> None:
         raise ClineError(f"cannot write {kept.name}: {error.strerror}") from None
 
 
-def _remove(kept: _Kept) -> None:
-    """Remove a file, and the symbolic link that led to it."""
+def _remove(kept: _Kept) -> Path:
+    """Remove a file and return its name; a symbolic link that leads to it is the person's, and stays."""
     try:
         kept.target.unlink()
-        if kept.name.is_symlink():
-            kept.name.unlink()
     except OSError as error:
         raise ClineError(f"cannot remove {kept.name}: {error.strerror}") from None
+    return kept.target if kept.name.is_symlink() else kept.name
 
 
 def _find_obstacles(place: Place, variables: Mapping[str, str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cline_cli.commands._config_opening import PROVIDER_NAMES
+from cline_cli.commands._streams import tell
 from cline_cli.config.draft import Draft, adopt, open_draft
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, UsageError
@@ -35,7 +37,7 @@ def edit(environment: Environment, settings_file: Path) -> Edited:
     """
     command = find_editor(environment)
     draft = open_draft(settings_file)
-    notices = (f"this goes on with {draft.path}, which was left from before",) if draft.is_left_over else ()
+    _tell_of_earlier(draft, environment)
     try:
         code = _run([*command, str(draft.path)], environment)
     except OSError as error:
@@ -45,10 +47,10 @@ def edit(environment: Environment, settings_file: Path) -> Edited:
         kept = "" if _drop_unused(draft) else f"; what was written is in {draft.path}, for the next cline config edit"
         ended = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
         raise ClineError(f"the editor {command[0]!r} {ended}", f"{settings_file} is as it was{kept}")
-    if draft.before is not None and draft.read() == draft.before:
+    if draft.is_unchanged:
         draft.drop()
-        return Edited(False, notices)
-    return Edited(True, (*notices, *adopt(draft, PROVIDER_NAMES)))
+        return Edited(False)
+    return Edited(True, adopt(draft, PROVIDER_NAMES))
 
 
 def find_editor(environment: Environment) -> list[str]:
@@ -71,6 +73,21 @@ def find_editor(environment: Environment) -> list[str]:
         if found := shutil.which(name, path=environment.variables.get("PATH", "")):
             return [found]
     raise UsageError(f"no editor was found: neither {' nor '.join(EDITORS)} is there", OTHER_WAYS)
+
+
+def _tell_of_earlier(draft: Draft, environment: Environment) -> None:
+    """Tell what became of a draft from before; now, since the edit may yet fail."""
+    told = ""
+    if draft.is_left_over:
+        told = f"this goes on with {draft.path}, which was left from before"
+    elif draft.put_aside:
+        told = (
+            f"{draft.settings_file} may have changed since the draft from before was made: "
+            f"that draft is now {draft.put_aside}, and this begins with the settings as they are"
+        )
+    if told:
+        with contextlib.suppress(OSError):  # a stderr that is gone is no reason to fail
+            tell(environment, told)
 
 
 def _run(command: list[str], environment: Environment) -> int:

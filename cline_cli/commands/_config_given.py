@@ -9,10 +9,17 @@ from typing import NamedTuple
 from cline_cli.commands._given import Given
 from cline_cli.commands.options import BUILT, BY_NAME, Option, excludes
 from cline_cli.config.definitions import BUILT as SETTINGS
-from cline_cli.config.definitions import Key, spell
+from cline_cli.config.definitions import Definition, Key, Value, spell
 from cline_cli.config.opening import Opened
 from cline_cli.config.values import to_text
 from cline_cli.errors import UsageError
+
+_SWITCHES: Mapping[tuple[str, Value], str] = {
+    ("--auto-approve", True): "--yolo",
+    ("--mode", "plan"): "--plan",
+    ("--no-session", False): "--no-session",
+}
+"""The option of a setting, and its value -> the switch that means the same."""
 
 
 class Filled(NamedTuple):
@@ -22,17 +29,18 @@ class Filled(NamedTuple):
     """Option -> the setting that gave it: "--max-cost" -> ("max_cost",)."""
 
 
-def fill(given: Given, opened: Opened) -> Filled:
+def fill(given: Given, opened: Opened, variables: Mapping[str, str]) -> Filled:
     """Let settings give the options that neither the command line nor a variable gave.
 
-    As with variables, one is void where an option of its group was given: --act goes before mode = "plan".
+    As with variables, one is void where an option of its group was given: --act goes before mode = "plan". So it is
+    where a variable switches off what it switches on: CLINE_YOLO=0 goes before auto_approve = true.
     """
     values = {option.name: _read(given, option) for option in BUILT}
     are_given = [option for option in BUILT if values[option.name]]
     keys: dict[str, Key] = {}
     for definition in SETTINGS:
         found = opened.found.get(definition.path)
-        if found is None or not definition.option:
+        if found is None or not definition.option or find_denial(definition, found.value, variables):
             continue
         option = BY_NAME[definition.option]
         if any(one is option or excludes(one, option) for one in are_given):
@@ -44,6 +52,13 @@ def fill(given: Given, opened: Opened) -> Filled:
             values[option.name] = True
             keys[option.names[0]] = definition.path
     return Filled(Given(values), keys)
+
+
+def find_denial(definition: Definition, value: Value, variables: Mapping[str, str]) -> str:
+    """Return the variable that switches off what a setting switches on, or nothing."""
+    switch = _SWITCHES.get((definition.option, value))
+    names = BY_NAME[switch].variables if switch else ()
+    return next((name for name in names if variables.get(name) in {"0", "false"}), "")
 
 
 def blame(error: UsageError, filled: Filled, opened: Opened) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cline_cli.agent.messages import JsonObject
 from cline_cli.argv import FromVariables, blame, read_variables
+from cline_cli.commands._config_given import find_denial
 from cline_cli.commands._config_opening import PROVIDER_NAMES
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout, read_word
 from cline_cli.commands.options import BY_NAME, Option
@@ -41,7 +42,7 @@ class InForce(NamedTuple):
     shown: tuple[Shown, ...]
     """In the order of the table of settings."""
     problems: tuple[str, ...] = ()
-    """What of the environment keeps a run from starting, a line each."""
+    """What keeps a run from starting, or these from holding, a line each."""
 
 
 def collect(variables: Mapping[str, str], opened: Opened) -> InForce:
@@ -51,20 +52,24 @@ def collect(variables: Mapping[str, str], opened: Opened) -> InForce:
     try:
         given = read_variables(variables)
     except UsageError as error:
-        problems.append(str(error))
+        problems.append(f"no run would start: {error}")
     used = choose_provider(
         None, variables, opened.settings, {name: row.key_variables for name, row in PROVIDERS.items()}
     )
     asked = PROVIDER_NAMES.get(used.provider, used.provider) if used else "cline"
+    if asked not in PROVIDERS:
+        problems.append(f"no run would start: there is no provider {asked!r}")
+    if variables.get("CLINE_BARE") in {"1", "true"}:
+        problems.append("CLINE_BARE is set, so runs read no settings: what files say does not hold")
     set_up = dict.fromkeys(key[1] for key in opened.found if key[0] == FAMILY)
     shown: list[Shown] = []
     for key in _list_keys(dict.fromkeys((*set_up, asked))):
         try:
             one = _from_variables(key, variables, given, asked, opened)
         except UsageError as error:
-            problems.append(str(error))
+            problems.append(f"no run would start: {error}")
             one = Shown(key, None, f"${error.message.partition(' ')[0]}")
-        one = one or _from_files(key, opened)
+        one = one or _from_files(key, opened, variables)
         if key == ("provider",) and one.file is None and used:
             one = Shown(key, used.provider, used.source)
         if key[0] != FAMILY or one.origin != DEFAULT:
@@ -118,11 +123,13 @@ def _list_keys(providers: Mapping[str, None]) -> Iterator[Key]:
             yield (FAMILY, name, definition.path[-1])
 
 
-def _from_files(key: Key, opened: Opened) -> Shown:
-    found = opened.found.get(key)
+def _from_files(key: Key, opened: Opened, variables: Mapping[str, str]) -> Shown:
+    found, definition = opened.found.get(key), find(key)
+    default = definition.default if definition else None
     if found is None:
-        definition = find(key)
-        return Shown(key, definition.default if definition else None, DEFAULT)
+        return Shown(key, default, DEFAULT)
+    if definition and (variable := find_denial(definition, found.value, variables)):
+        return Shown(key, default, f"${variable}")
     file, line = found.document.path, found.line(key)
     return Shown(key, found.value, f"{file}:{line}" if line else str(file), file, line)
 

@@ -91,7 +91,7 @@ def read_run(wanted: Wanted, opened: Opened, environment: Environment) -> Readin
         ClineError: why it would not start; a complaint names the variable or the setting that is wrong.
     """
     given, found = read_given(wanted, environment)
-    filled = fill(given, opened)
+    filled = fill(given, opened, environment.variables)
     timeout = filled.given.text("timeout")
     try:
         deadline = Deadline(read_timeout(timeout) if timeout is not None else None)

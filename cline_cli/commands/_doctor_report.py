@@ -18,7 +18,7 @@ MARKS: dict[Status, str] = {"ok": "ok", "note": "--", "bad": "!!", "fatal": "XX"
 SCHEMA_VERSION = 1
 SHORTEST_SECRET = 8
 """What is shorter is no key, and may stand in any sentence."""
-MAX_TEXT_CHARACTERS = 400
+MAX_TEXT_CHARACTERS = 2000
 
 
 class Check(NamedTuple):

@@ -18,7 +18,9 @@ from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._config_places import list_places, places_to_object, places_to_text
 from cline_cli.commands._config_show import DEFAULT, collect, look_up, to_json, to_object, to_table
 from cline_cli.commands._streams import move, say, tell
+from cline_cli.config._store import StoreError
 from cline_cli.config.addresses import is_same_origin
+from cline_cli.config.credentials import open_stores
 from cline_cli.config.definitions import (
     FAMILY,
     Definition,
@@ -103,7 +105,7 @@ def _list(call: Call, _: list[str]) -> None:
     opened = _open(call)
     in_force = collect(call.environment.variables, opened)
     for problem in in_force.problems:
-        tell(call.environment, f"no run would start: {problem}")
+        tell(call.environment, problem)
     if call.is_json:
         places = places_to_object(list_places(call.environment, call.paths))
         say(call.environment, to_json(in_force, opened, places))
@@ -136,7 +138,8 @@ def _set(call: Call, words: list[str]) -> None:
         hint = "" if text.strip() else f"cline config unset {spell(key)} takes it away"
         raise UsageError(f"{spell(key)} {error}", hint) from None
     opened = open_and_tell(call.environment, call.paths)
-    _refuse_to_move_key(key, str(value), opened)
+    _refuse_to_forget_key(key, opened)
+    _refuse_to_move_key(key, str(value), opened, call)
     file = call.paths.settings_file
     change_settings(file, {key: value})
     told = f"{spell(key)} = {to_toml(value)} is in {file}"
@@ -155,7 +158,8 @@ def _unset(call: Call, words: list[str]) -> None:
     was_set = opened.own.holds(key)
     file = call.paths.settings_file
     if was_set:
-        _refuse_to_move_key(key, "", opened)
+        _refuse_to_forget_key(key, opened)
+        _refuse_to_move_key(key, "", opened, call)
         change_settings(file, {key: None})
     told = f"{spell(key)} is taken out of {file}" if was_set else f"{spell(key)} was not set in {file}"
     call.answer({"key": spell(key), "removed": was_set, "file": str(file)}, f"{one_line(told)}\n")
@@ -227,7 +231,18 @@ def _find(text: str) -> tuple[Key, Definition]:
     return ((FAMILY, require(key[1])[0], key[2]) if key[0] == FAMILY else key), definition
 
 
-def _refuse_to_move_key(key: Key, address: str, opened: Opened) -> None:
+def _refuse_to_forget_key(key: Key, opened: Opened) -> None:
+    """See that a key which was saved stays known: else nothing keeps it from going to another server.
+
+    Raises:
+        UsageError: it would be forgotten, or looked for where it is not.
+    """
+    if key[0] == FAMILY and key[-1] == "key_store" and opened.settings.of(key[1]).key_store:
+        message = f"{spell(key)} says where a key was put, and only cline auth changes it"
+        raise UsageError(message, f"cline auth -p {key[1]} saves another key, cline auth logout {key[1]} removes it")
+
+
+def _refuse_to_move_key(key: Key, address: str, opened: Opened, call: Call) -> None:
     """See that no saved key goes to another server than the one it was saved for.
 
     Raises:
@@ -237,7 +252,15 @@ def _refuse_to_move_key(key: Key, address: str, opened: Opened) -> None:
         return
     saved, own = opened.settings.of(key[1]), PROVIDERS[key[1]].base_url
     before, after = saved.base_url or own, address or own
-    if saved.key_store and not is_same_origin(before, after):
+    if is_same_origin(before, after):
+        return
+    file = open_stores(call.paths, call.environment.home).file
+    try:
+        is_saved = bool(saved.key_store or file.read(key[1]))  # a run looks into the file whatever the settings say
+    except StoreError as error:
+        message = f"a key of {key[1]} may be in {file.place}, which cannot be used: {error}"
+        raise UsageError(f"{message}; it would go to {after}", "Correct that, or remove the file") from None
+    if is_saved:
         message = f"the saved key of {key[1]} is for {before}, and would go to {after}"
         raise UsageError(message, f"cline auth -p {key[1]} -b {after} -k - changes both")
 

@@ -68,7 +68,7 @@ def start(words: str, given: Given, environment: Environment) -> int:
     """
     paths = find_paths(environment, config=given.text("config"), data_dir=given.text("data_dir"))
     opened = _open_settings(given, environment, paths)
-    filled = fill(given, opened)
+    filled = fill(given, opened, environment.variables)
     try:
         return _start(words, filled.given, opened.settings, environment, paths)
     except UsageError as error:
@@ -81,7 +81,9 @@ def _open_settings(given: Given, environment: Environment, paths: Paths) -> Open
         return Opened()
     workspace = find_workspace(environment, given.text("cwd"))
     is_quiet, is_dry = given.flag("quiet"), given.flag("dry_run")
-    return open_and_tell(environment, paths, workspace=workspace, is_quiet=is_quiet, may_write=not is_dry)
+    return open_and_tell(
+        environment, paths, workspace=workspace, is_quiet=is_quiet, may_write=not is_dry and not is_quiet
+    )
 
 
 def _start(words: str, given: Given, settings: Settings, environment: Environment, paths: Paths) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
 from cline_cli.config._document import Document
+from cline_cli.config._files import read_small_file
 from cline_cli.config._positions import find_spots
 from cline_cli.config.definitions import Key, Value, spell
 from cline_cli.errors import SettingsError
@@ -16,20 +19,32 @@ Table = MutableMapping[str, object]
 
 
 def apply_changes(document: Document, changes: Changes) -> str:
-    """Return the text after the changes.
+    """Return the text after the changes, with the line ends and the byte order mark of the file.
 
     Raises:
         SettingsError: it cannot be edited so that exactly these settings change.
     """
     try:
         try:
-            return _edit(document, changes)
+            after = _edit(document, changes)
         except ValueError:
             left = _cut(document, [key for key, value in changes.items() if value is None])
-            return _edit(left, {key: value for key, value in changes.items() if value is not None})
+            after = _edit(left, {key: value for key, value in changes.items() if value is not None})
     except (ValueError, RecursionError):
         names = ", ".join(spell(key) for key in changes)
         raise SettingsError(f"cannot change {document.path} without changing more", f"Set by hand: {names}") from None
+    if 0 < document.text.count("\n") == document.text.count("\r\n"):
+        after = re.sub(r"(?<!\r)\n", "\r\n", after)  # the editor ends its own lines with \n, and keeps the others
+    return f"\ufeff{after}" if _has_mark(document) else after
+
+
+def _has_mark(document: Document) -> bool:
+    """Whether the file begins with a byte order mark, which is no part of the document's text."""
+    try:
+        content = read_small_file(document.path)
+    except OSError as error:
+        raise SettingsError(f"cannot read {document.path}: {error.strerror}", document.repair) from error
+    return content is not None and content.data.startswith(codecs.BOM_UTF8)
 
 
 def _change_table(document: Document, changes: Changes) -> Table:

@@ -34,6 +34,8 @@ class Takeover(NamedTuple):
     """What is not taken over, for people."""
     complaint: str = ""
     """Why nothing could be read."""
+    is_lasting: bool = True
+    """It may be kept; what was found through an option or a variable of this run holds for this run."""
 
     def describe(self) -> str:
         """Return all of it in one sentence."""
@@ -57,13 +59,13 @@ def find_takeover(paths: Paths, home: Path | None, providers: Mapping[str, str])
         original = read_original(file.path)
         collector.add_providers(original.provider, original.providers)
     except ValueError as error:
-        return Takeover(file.path, complaint=str(error))
+        return Takeover(file.path, complaint=str(error), is_lasting=file.is_lasting)
     globals_file = find_original(paths.original_globals, home, "global-settings.json")
     if globals_file and globals_file.exists:
         collector.add_globals(globals_file.path)
     if not collector.values and not collector.left:
         return None
-    return Takeover(file.path, collector.values, tuple(collector.left))
+    return Takeover(file.path, collector.values, tuple(collector.left), is_lasting=file.is_lasting)
 
 
 def take_over(takeover: Takeover, settings_file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit
 
 
@@ -36,3 +37,8 @@ def is_same_origin(url: str, other: str) -> bool:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def hide_password(url: str) -> str:
+    """Return an address, or what somebody took for one, without a user name and password in it."""
+    return re.sub(r"//[^/?#]*@", "//***@", url)

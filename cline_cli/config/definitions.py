@@ -187,7 +187,8 @@ def find_nearest(key: Key, providers: Iterable[str]) -> str:
     """Return the setting that was most likely meant, or nothing."""
     from difflib import get_close_matches  # lazy: 3 ms, and only for what is misspelled
 
-    candidates = {*list_keys(providers), *list_keys(key[1:2] if key[0] == FAMILY else ())}
+    unbuilt = (one.key for one in DEFINITIONS if not one.is_built)
+    candidates = {*list_keys(providers), *list_keys(key[1:2] if key[0] == FAMILY else ()), *unbuilt}
     wanted = spell(key).lower().replace("-", "_")
     by_end = [name for name in sorted(candidates) if name.rpartition(".")[2] == wanted.rpartition(".")[2]]
     near = get_close_matches(wanted, sorted(candidates), 1, cutoff=0.75)

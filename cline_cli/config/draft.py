@@ -2,11 +2,16 @@
 
     settings.toml -> settings.draft.toml -> whoever edits -> checked -> settings.toml
 
-So no half-written file ever stops a run. A draft that cannot be used stays, and the next edit goes on with it.
+So no half-written file ever stops a run. A draft that cannot be used stays, and the next edit goes on with it, as long
+as the settings are still what they were when it was made; `settings.draft.origin` beside it says what that was. Else it
+would undo what others have changed since, so it is put aside, and the edit begins with the settings as they are.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -35,6 +40,17 @@ class Draft(NamedTuple):
     """What the draft was then."""
     is_left_over: bool
     """It is from an edit before, and was not used."""
+    put_aside: Path | None = None
+    """Where a draft from before is now, which the settings have changed under."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether it says what the settings said when it was made; of all comments or none, nothing.
+
+        Raises:
+            ClineError: it cannot be read.
+        """
+        return self.read() in ({self.before} if self.before else {make_template().encode(), b""})
 
     def read(self) -> bytes:
         """Return what it is now; an editor may have taken it away, which changes nothing.
@@ -47,10 +63,13 @@ class Draft(NamedTuple):
 
     def drop(self) -> None:
         self.path.unlink(missing_ok=True)
+        _origin_of(self.path).unlink(missing_ok=True)
 
 
 def open_draft(settings_file: Path) -> Draft:
     """Return a draft to edit: the settings as they are, all of them as comments where there are none, or what was left.
+
+    What was left is gone on with where the settings have not changed since, and is put aside otherwise.
 
     Raises:
         ClineError: it cannot be written, or the settings cannot be read.
@@ -58,11 +77,15 @@ def open_draft(settings_file: Path) -> Draft:
     path = settings_file.with_name("settings.draft.toml")
     with changing(settings_file):
         before, left = _read(settings_file), _read(path)
-        text = left
-        if text is None:
-            text = before or make_template().encode()
-            write_atomic(path, text, mode=0o600)
-    return Draft(path, settings_file, before, text, left is not None)
+        origin = _describe_origin(before)
+        if left is not None and _read(_origin_of(path)) == origin:
+            return Draft(path, settings_file, before, left, is_left_over=True)
+        put_aside = _put_aside(path) if left is not None else None
+        text = before or make_template().encode()
+        # The draft comes last: it is never there with the origin of another.
+        write_atomic(_origin_of(path), origin, mode=0o600)
+        write_atomic(path, text, mode=0o600)
+    return Draft(path, settings_file, before, text, is_left_over=False, put_aside=put_aside)
 
 
 def adopt(draft: Draft, providers: Mapping[str, str]) -> tuple[str, ...]:
@@ -84,9 +107,12 @@ def adopt(draft: Draft, providers: Mapping[str, str]) -> tuple[str, ...]:
         raise
     with changing(draft.settings_file):
         if _read(draft.settings_file) != draft.before:
+            # A second edit may have made its own draft meanwhile, which this one then wrote over: trust neither.
+            _origin_of(draft.path).unlink(missing_ok=True)
             raise ClineError(
                 f"{draft.settings_file} was changed by somebody else meanwhile",
-                f"Yours is {draft.path}; take over from it what is missing, and remove it",
+                f"Yours stays in {draft.path}; the next cline config edit begins with the settings as they are then,"
+                " and says where it has put yours",
             )
         write_atomic(draft.settings_file, data, mode=0o600)
     draft.drop()
@@ -102,6 +128,23 @@ def make_template() -> str:
         if value is not None:
             lines.append(f"\n# {definition.help}\n# {definition.key.replace('*', 'cline')} = {to_toml(value)}\n")
     return "".join(lines)
+
+
+def _origin_of(draft: Path) -> Path:
+    return draft.with_name("settings.draft.origin")
+
+
+def _describe_origin(settings: bytes | None) -> bytes:
+    """Return what tells these settings from any others."""
+    return b"none\n" if settings is None else f"sha256 {hashlib.sha256(settings).hexdigest()}\n".encode()
+
+
+def _put_aside(draft: Path) -> Path:
+    """Give a draft a name that no file has, and return it."""
+    names = (draft.with_name(f"settings.draft.{number}.toml") for number in itertools.count(1))
+    free = next(path for path in names if not os.path.lexists(path))
+    draft.rename(free)
+    return free
 
 
 def _read(path: Path) -> bytes | None:

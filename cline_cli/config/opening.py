@@ -74,7 +74,7 @@ def open_settings(
     """
     warnings: list[str] = []
     takeover = find_takeover(paths, environment.home, providers)
-    if takeover:
+    if takeover and takeover.is_lasting:
         told = take_over(takeover, paths.settings_file) if may_write else f"{takeover.describe()}; for this run only"
         warnings += [told] if told else []
     document = read_document(paths.settings_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +18,16 @@ ORIGINAL = Path(".cline", "data", "settings")
 """Where the original command has its settings, in HOME."""
 
 
+NOWHERE = "/dev/null/cline"
+"""Where there is no place for this user: nothing is found there, and nothing can be written."""
+
+
 class Candidate(NamedTuple):
     path: Path
     reason: str
     """Why it may lie there, for people: "--config", "$CLINE_DIR"."""
+    is_lasting: bool = True
+    """It is not named for single runs alone, as by `--data-dir`."""
 
     @property
     def exists(self) -> bool:
@@ -70,15 +76,15 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
             ("--config", config),
             ("$CLINE_CONFIG", variables.get("CLINE_CONFIG")),
             ("$CLINE_DIR", variables.get("CLINE_DIR")),
-            (PLATFORM, platformdirs.user_config_dir("cline")),
+            (PLATFORM, find_in_platform(platformdirs.user_config_dir)),
         ),
         "state": _first(
             ("--data-dir", data_dir),
             ("$CLINE_DATA_DIR", variables.get("CLINE_DATA_DIR")),
             (IN_HOME, _existing(environment.home, ".cline/data")),
-            (PLATFORM, platformdirs.user_state_dir("cline")),
+            (PLATFORM, find_in_platform(platformdirs.user_state_dir)),
         ),
-        "cache": _first((PLATFORM, platformdirs.user_cache_dir("cline"))),
+        "cache": _first((PLATFORM, find_in_platform(platformdirs.user_cache_dir))),
     }
     cache = chosen["cache"][1]
     chosen["models"] = _first(
@@ -93,7 +99,11 @@ def find_paths(environment: Environment, *, config: str | None = None, data_dir:
         (folders["state"] / "settings", reasons["state"], reasons["state"] not in {PLATFORM, IN_HOME}),
         (folders["config"] / "data" / "settings", reasons["config"], reasons["config"] != PLATFORM),
     ]
-    originals = [Candidate(folder, why) for folder, why, is_named in named if is_named]
+    originals = [
+        Candidate(folder, why, is_lasting=folder != folders["state"] / "settings")
+        for folder, why, is_named in named
+        if is_named
+    ]
     return Paths(
         **folders,
         reasons=reasons,
@@ -118,8 +128,16 @@ def _list_originals(
     name: str, variable: str, variables: Mapping[str, str], base: Path, folders: Sequence[Candidate]
 ) -> tuple[Candidate, ...]:
     file = variables.get(variable)
-    own = [Candidate(_expand(base, Path(file)), f"${variable}")] if file else []
-    return (*own, *(Candidate(folder / name, why) for folder, why in folders))
+    own = [Candidate(_expand(base, Path(file)), f"${variable}", is_lasting=False)] if file else []
+    return (*own, *(folder._replace(path=folder.path / name) for folder in folders))
+
+
+def find_in_platform(find: Callable[[str], str]) -> str:
+    """Return the folder that a function of platformdirs finds for this program, or NOWHERE."""
+    try:
+        return find("cline")
+    except RuntimeError:  # no HOME, and a user whom the system does not know
+        return NOWHERE
 
 
 def _expand(base: Path, path: Path) -> Path:

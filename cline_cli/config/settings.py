@@ -26,7 +26,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from cline_cli.config._document import parse_document, read_document
 from cline_cli.config._editing import Changes, apply_changes
 from cline_cli.config._reading import collect
-from cline_cli.config.addresses import check_base_url
+from cline_cli.config.addresses import check_base_url, hide_password
 from cline_cli.config.definitions import FAMILY, Key, Value
 from cline_cli.errors import ClineError, UsageError
 from cline_cli.machine.files import locked, make_private_folder, write_atomic
@@ -177,7 +177,7 @@ def find_base_url(provider: str, own: str, variables: Mapping[str, str], setting
     try:
         return f"{check_base_url(origin).removesuffix('/api/v1')}/api/v1"
     except ValueError as error:
-        message = f"CLINE_API_BASE_URL {origin!r} is no address of a server: {error}"
+        message = f"CLINE_API_BASE_URL {hide_password(origin)!r} is no address of a server: {error}"
         raise UsageError(message, "Give one of the form https://host, or unset it") from None
 
 

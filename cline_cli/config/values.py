@@ -41,7 +41,7 @@ def from_toml(definition: Definition, value: object) -> Value | None:
             return value
         case "number":
             if not isinstance(value, int) or isinstance(value, bool):
-                raise ValueError(f"must be a whole number, not {name_type(value)}")
+                raise ValueError(f"must be a whole number, not {_name_no_whole(value)}")
             return _check_number(definition, value)
         case "amount":
             if not isinstance(value, int | float) or isinstance(value, bool):
@@ -132,6 +132,12 @@ def name_type(value: object) -> str:
         case dict():
             return "a table"
     return "a date or time"
+
+
+def _name_no_whole(value: object) -> str:
+    if not isinstance(value, float):
+        return name_type(value)
+    return "a number with a fraction" if math.isfinite(value) else str(value)
 
 
 def _check_number(definition: Definition, value: int) -> int:

@@ -80,7 +80,7 @@ def _list_ids(sessions: Path) -> list[str]:
     try:
         with os.scandir(sessions) as entries:
             ids = [entry.name for entry in entries if ID.fullmatch(entry.name)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         reason = error.strerror or type(error).__name__

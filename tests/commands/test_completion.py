@@ -278,7 +278,12 @@ BASH_CASES = [
     ('cline auth --provider "an', "anthropic"),
     ("cline auth --provider=an", "anthropic"),
 ]
-BASH_SETTINGS = ("", "set -u; shopt -s failglob nocasematch", "enable -n compopt; set -o posix; set -f; IFS=x")
+BASH_SETTINGS = (
+    "",
+    "set -u; shopt -s failglob nocasematch",
+    "enable -n compopt; set -o posix; set -f; IFS=x",
+    "set -Eeuo pipefail; shopt -s inherit_errexit; trap 'echo failure' ERR",
+)
 
 
 @pytest.mark.parametrize("settings", BASH_SETTINGS)
@@ -414,6 +419,35 @@ def test_the_file_at_the_end_of_a_link_is_edited_and_keeps_its_mode(private_home
     uninstall(place)
     assert target.read_text() == "mine\n"
     assert (private_home / ".bashrc").is_symlink()
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_link_of_the_person_stays_when_the_file_behind_it_was_made_for_this(
+    name: str, private_home: Path, tmp_path: Path
+) -> None:
+    place = place_of(name, private_home)
+    link = place.startup or place.scripts[0]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    inner = tmp_path / "inner"
+    inner.symlink_to("dotfiles/rc")
+    link.symlink_to(inner)
+    install(place, SCRIPT, {})
+    target = tmp_path / "dotfiles" / "rc"
+    assert "cline completion" in target.read_text()
+    assert f"Removed {target}" in "\n".join(uninstall(place).lines)
+    assert not target.exists()
+    assert (link.readlink(), inner.readlink()) == (inner, Path("dotfiles/rc"))
+    assert tree_of(private_home) == {}
+    assert uninstall(place).lines == (f"No completion for {name} was installed.",)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_only_folders_of_others_stay_when_it_is_taken_away(name: str, private_home: Path) -> None:
+    place = place_of(name, private_home)
+    install(place, SCRIPT, {})
+    uninstall(place)
+    stay = {".config", ".config/fish", ".config/fish/completions"} if name == "fish" else {".local", ".local/share"}
+    assert {str(path.relative_to(private_home)) for path in private_home.rglob("*")} == stay
 
 
 def make_read_only(path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cline_cli.commands._config_given import blame, fill
 from cline_cli.commands._config_opening import PROVIDER_NAMES
+from cline_cli.commands._config_show import collect, look_up
 from cline_cli.commands._given import Given
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout, read_word
 from cline_cli.commands.config import ORIGINAL_TABS, app
@@ -311,10 +312,83 @@ def test_a_saved_key_is_not_moved_to_another_server(desk: Desk) -> None:
         desk.run("set", "providers.cline.base_url", "https://y.example")
     desk.run("set", "providers.cline.base_url", "https://api.cline.bot/other")
     desk.run("set", "providers.openai.base_url", "https://y.example")
-    desk.run("set", "providers.openai.key_store", "keyring")
+    change_settings(desk.file, {("providers", "openai-compatible", "key_store"): "keyring"})
     with pytest.raises(UsageError, match=r"is for https://y\.example, and would go to https://api\.openai\.com/v1"):
         desk.run("unset", "providers.openai-compatible.base_url")
     assert load_settings(desk.file).of("openai-compatible").base_url == "https://y.example"
+
+
+@pytest.mark.parametrize("words", [("unset", "KEY"), ("set", "KEY", "keyring"), ("set", "KEY", "file")])
+def test_where_a_key_was_put_is_not_changed_by_hand(desk: Desk, words: tuple[str, ...]) -> None:
+    text = "[providers.cline]\nkey_store = 'file'\n"
+    desk.write(text)
+    with pytest.raises(UsageError, match="only cline auth changes it") as caught:
+        desk.run(*(word.replace("KEY", "providers.cline.key_store") for word in words))
+    assert "cline auth -p cline" in caught.value.hint
+    assert "cline auth logout cline" in caught.value.hint
+    assert desk.file.read_text() == text
+
+
+def test_where_a_key_was_put_is_no_obstacle_when_no_key_was_saved(desk: Desk) -> None:
+    desk.write("[providers.cline]\nkey_store = ''\n")
+    assert "is taken out" in desk.run("unset", "providers.cline.key_store")[0]
+    assert "was not set" in desk.run("unset", "providers.cline.key_store")[0]
+
+
+def test_a_key_in_the_file_of_keys_is_not_moved_when_the_settings_know_nothing_of_it(desk: Desk) -> None:
+    desk.write("[providers.openrouter]\nbase_url = 'https://openrouter.ai/other'\n")
+    keys = {"version": 1, "keys": {"cline": KEY}}
+    (desk.file.parent / "credentials.json").write_text(json.dumps(keys))
+    with pytest.raises(UsageError, match=r"the saved key of cline is for https://api\.cline\.bot") as caught:
+        desk.run("set", "providers.cline.base_url", "http://other.example")
+    assert KEY not in str(caught.value)
+    desk.run("set", "providers.cline.base_url", "https://api.cline.bot/other")
+    desk.run("set", "providers.openrouter.base_url", "https://y.example")
+    assert "other.example" not in desk.file.read_text()
+
+
+def test_a_file_of_keys_that_cannot_be_read_counts_as_one_that_has_the_key(desk: Desk) -> None:
+    desk.write("")
+    (desk.file.parent / "credentials.json").write_text("{")
+    with pytest.raises(UsageError, match=r"a key of cline may be in .*credentials\.json, which cannot be used"):
+        desk.run("set", "providers.cline.base_url", "http://other.example")
+    assert desk.file.read_text() == ""
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_line_ends_and_mark_of_the_file_stay_when_it_is_changed(desk: Desk, mark: bytes, end: bytes) -> None:
+    desk.write("")
+    before = mark + b"# mine\nmax_turns = 3 # why\nstdin.max_bytes = 5\n".replace(b"\n", end)
+    desk.file.write_bytes(before)
+    desk.run("set", "timeout", "10m")
+    desk.run("set", "providers.cline.model", "a/b")
+    desk.run("unset", "stdin.max_bytes")
+    after = desk.file.read_bytes()
+    assert after.startswith(mark + b"# mine" + end + b"max_turns = 3 # why" + end)
+    assert after.count(b"\xef\xbb\xbf") == bool(mark)
+    assert after.count(b"\n") == after.count(end)
+    assert b"stdin" not in after
+    assert desk.run("get", "providers.cline.model")[0] == "a/b\n"
+    assert desk.run("get", "timeout")[0] == "10m\n"
+
+
+def test_line_ends_of_two_kinds_stay_as_they_are_when_the_file_is_changed(desk: Desk) -> None:
+    desk.write("")
+    desk.file.write_bytes(b"# one\r\n# two\nmax_turns = 3\r\n")
+    desk.run("set", "max_turns", "4")
+    assert desk.file.read_bytes() == b"# one\r\n# two\nmax_turns = 4\r\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("5.0", "a number with a fraction"), ("inf", "inf"), ("nan", "nan"), ("'5'", "text")]
+)
+def test_a_number_that_is_not_whole_is_told_as_what_it_is(desk: Desk, value: str, told: str) -> None:
+    desk.write(f"max_turns = {value}\n")
+    with pytest.raises(SettingsError, match="max_turns must be a whole number") as caught:
+        desk.run()
+    assert caught.value.message.endswith(f"must be a whole number, not {told}")
+    assert caught.value.exit_code == 2
 
 
 def test_changes_are_objects_for_programs(desk: Desk) -> None:
@@ -418,6 +492,57 @@ def test_a_broken_edit_is_told_and_can_be_gone_on_with(desk: Desk) -> None:
     assert desk.run("get", "mode")[0] == "plan\n"
 
 
+def test_a_change_since_the_draft_was_made_is_not_lost_when_the_draft_is_repaired(desk: Desk) -> None:
+    change_settings(desk.file, {("max_turns",): 5})
+    desk.edit_with("file.write_text('max_turns = = 6\\n')")
+    with pytest.raises(SettingsError):
+        desk.run("edit")
+    desk.run("set", "timeout", "10m")
+    desk.edit_with("file.write_text(file.read_text().replace('max_turns = 5', 'max_turns = 6'))")
+    _, err = desk.run("edit")
+    put_aside = desk.file.with_name("settings.draft.1.toml")
+    assert f"that draft is now {put_aside}, and this begins with the settings as they are\n" in err
+    assert desk.file.read_text() == 'max_turns = 6\ntimeout = "10m"\n'
+    assert put_aside.read_text() == "max_turns = = 6\n"
+    assert not desk.draft.exists()
+
+
+def test_a_change_while_the_editor_is_open_is_not_lost_when_the_edit_is_repeated(desk: Desk) -> None:
+    change_settings(desk.file, {("max_turns",): 5})
+    desk.edit_with(
+        f"Path({str(desk.file)!r}).write_text('max_turns = 5\\ntimeout = 90\\n')\nfile.write_text('max_turns = 6\\n')"
+    )
+    with pytest.raises(ClineError, match="was changed by somebody else meanwhile") as caught:
+        desk.run("edit")
+    assert str(desk.draft) in caught.value.hint
+    desk.edit_with("")
+    out, err = desk.run("edit")
+    assert out == f"Nothing was changed in {desk.file}.\n"
+    assert desk.file.read_text() == "max_turns = 5\ntimeout = 90\n"
+    assert str(desk.file.with_name("settings.draft.1.toml")) in err
+    assert desk.file.with_name("settings.draft.1.toml").read_text() == "max_turns = 6\n"
+
+
+def test_where_an_earlier_draft_is_now_is_told_when_the_editor_then_fails(desk: Desk) -> None:
+    change_settings(desk.file, {("max_turns",): 3})
+    desk.draft.write_text("max_turns = 4\n")
+    desk.variables["EDITOR"] = "/nowhere/editor"
+    with pytest.raises(ClineError, match="cannot start the editor"):
+        desk.run("edit")
+    assert "settings.draft.1.toml" in (desk.folder / "err").read_text()
+    assert not desk.draft.exists()
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_no_settings_are_made_when_the_editor_is_left_at_once(desk: Desk, text: str | None) -> None:
+    if text is not None:
+        desk.write(text)
+    desk.edit_with("")
+    assert desk.run("edit") == (f"Nothing was changed in {desk.file}.\n", "")
+    assert (desk.file.read_text() if desk.file.exists() else None) == text
+    assert [one.name for one in desk.file.parent.iterdir() if "draft" in one.name] == []
+
+
 def test_broken_settings_can_be_edited(desk: Desk) -> None:
     desk.write("mode = planning\n")
     desk.edit_with("file.write_text('mode = \"plan\"\\n')")
@@ -516,7 +641,7 @@ sessions.keep = false
 
 
 def test_settings_become_the_options_that_nobody_gave() -> None:
-    filled = fill(give(), open_here(ALL)).given
+    filled = fill(give(), open_here(ALL), {}).given
     assert {name: filled.text(name) for name in ("auto_approve", "mode", "thinking", "timeout")} == {
         "auto_approve": "true",
         "mode": "plan",
@@ -545,21 +670,40 @@ def test_settings_become_the_options_that_nobody_gave() -> None:
 def test_a_setting_is_void_where_an_option_says_something_of_it(
     values: dict[str, bool | str], name: str, expected: str | None
 ) -> None:
-    assert fill(give(**values), open_here(ALL)).given.text(name) == expected
+    assert fill(give(**values), open_here(ALL), {}).given.text(name) == expected
 
 
 @pytest.mark.parametrize("values", [{"id": "x"}, {"continue_": True}])
 def test_a_session_that_is_named_is_gone_on_with_whatever_the_settings_say(values: dict[str, bool | str]) -> None:
-    assert not fill(give(**values), open_here("sessions.keep = false\n")).given.flag("no_session")
+    assert not fill(give(**values), open_here("sessions.keep = false\n"), {}).given.flag("no_session")
 
 
 def test_a_switch_stays_off_when_the_setting_says_yes() -> None:
-    assert not fill(give(), open_here("sessions.keep = true\n")).given.flag("no_session")
+    assert not fill(give(), open_here("sessions.keep = true\n"), {}).given.flag("no_session")
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "name"),
+    [
+        ("auto_approve = true", "CLINE_YOLO", "auto_approve"),
+        ('mode = "plan"', "CLINE_PLAN", "mode"),
+        ("sessions.keep = false", "CLINE_NO_SESSION", "no_session"),
+    ],
+)
+@pytest.mark.parametrize("value", ["0", "false"])
+def test_a_setting_is_void_when_a_variable_switches_off_what_it_means(
+    setting: str, variable: str, name: str, value: str
+) -> None:
+    opened = open_here(f"{setting}\n")
+    assert fill(give(), opened, {}).keys
+    assert not fill(give(), opened, {variable: value}).keys
+    key = ("sessions", "keep") if name == "no_session" else (name,)
+    assert look_up(key, collect({variable: value}, opened)).origin == f"${variable}"
 
 
 def test_a_complaint_names_the_setting_and_its_line() -> None:
     opened = open_here("\nmax_cost = 1\nprovider = 'foo'\n")
-    filled = fill(give(), opened)
+    filled = fill(give(), opened, {})
     error = UsageError("--max-cost cannot be kept: the price of m is not known")
     blame(error, filled, opened)
     file = Path.cwd() / "config" / "settings.toml"
@@ -571,7 +715,7 @@ def test_a_complaint_names_the_setting_and_its_line() -> None:
 
 def test_a_complaint_stays_as_it_is_when_somebody_gave_the_option() -> None:
     opened = open_here("max_cost = 1\nprovider = 'foo'\n")
-    filled = fill(give(max_cost="2", provider="foo"), opened)
+    filled = fill(give(max_cost="2", provider="foo"), opened, {})
     for message in ("--max-cost cannot be kept", "there is no provider 'foo'"):
         error = UsageError(message)
         blame(error, filled, opened)

@@ -245,6 +245,18 @@ def test_the_originals_settings_are_found_where_a_variable_says(world: World, tm
     assert opened.found["mode",].value == "plan"
 
 
+def test_what_is_found_through_a_variable_holds_for_that_run_alone(world: World, tmp_path: Path) -> None:
+    settings = tmp_path / "clone" / "settings"
+    settings.mkdir(parents=True)
+    entry = {"settings": {"baseUrl": "http://127.0.0.1:1/v1"}}
+    (settings / "providers.json").write_text(json.dumps({"lastUsedProvider": "cline", "providers": {"cline": entry}}))
+    opened = world.open(CLINE_DATA_DIR=str(tmp_path / "clone"))
+    assert opened.settings.of("cline").base_url == "http://127.0.0.1:1/v1"
+    assert opened.warnings == ()
+    assert not world.file.exists()
+    assert world.open().settings.of("cline").base_url == ""
+
+
 def test_a_broken_file_of_further_settings_takes_nothing_away_from_the_rest(world: World) -> None:
     world.leave_original({"lastUsedProvider": "cline", "providers": {}}, x=1)
     world.original.with_name("global-settings.json").write_text("{")

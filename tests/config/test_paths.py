@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.config.paths import Candidate, find_original, find_paths
+from cline_cli.config.paths import NOWHERE, Candidate, find_in_platform, find_original, find_paths
 from cline_cli.environment import Environment
+from cline_cli.errors import UsageError
 
 
 def environment(variables: Mapping[str, str], home: Path | None = Path("/home/ada")) -> Environment:
@@ -51,6 +52,20 @@ def test_no_place_is_guessed_when_there_is_no_home(
     assert find_paths(environment(variables, home)).is_homeless == is_homeless
 
 
+def test_there_is_no_place_when_the_system_does_not_know_the_user() -> None:
+    def find(name: str) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    assert find_in_platform(find) == NOWHERE
+    assert not Path(NOWHERE).exists()
+
+
+@pytest.mark.parametrize("name", ["config", "data_dir"])
+def test_a_folder_that_is_named_empty_is_refused_when_a_script_had_none(name: str) -> None:
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} needs a value"):
+        find_paths(environment({}), **{name: ""})
+
+
 def test_a_folder_is_taken_by_its_name_when_nobody_of_that_name_has_a_home() -> None:
     assert find_paths(environment({}), config="~nobody-of-this-name/c").config == Path("/here/~nobody-of-this-name/c")
 
@@ -59,8 +74,8 @@ def test_the_originals_settings_are_looked_for_where_somebody_says() -> None:
     variables = {"CLINE_PROVIDER_SETTINGS_PATH": "p.json", "CLINE_DATA_DIR": "/data", "CLINE_DIR": "/all"}
     found = find_paths(environment(variables))
     assert found.original_providers == (
-        Candidate(Path("/here/p.json"), "$CLINE_PROVIDER_SETTINGS_PATH"),
-        Candidate(Path("/data/settings/providers.json"), "$CLINE_DATA_DIR"),
+        Candidate(Path("/here/p.json"), "$CLINE_PROVIDER_SETTINGS_PATH", is_lasting=False),
+        Candidate(Path("/data/settings/providers.json"), "$CLINE_DATA_DIR", is_lasting=False),
         Candidate(Path("/all/data/settings/providers.json"), "$CLINE_DIR"),
     )
     assert [place.path for place in found.original_globals] == [

@@ -310,6 +310,83 @@ def test_the_next_shell_completes_when_one_command_was_given(
     assert {name: tree_of(private_home)[name] for name in before} == before
 
 
+STRICT = {
+    "bash": "set -Eeuo pipefail; trap 'echo fail''ure' ERR",
+    "zsh": "setopt err_exit no_unset pipe_fail; trap 'echo fail''ure' ZERR",
+}
+"""Makes a shell end at the first command that fails, and say so before."""
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("shell", list(STRICT), indirect=True)
+def test_a_shell_lives_on_when_it_ends_at_a_failure(
+    shell: str, sit: Sit, private_home: Path, program: Path, is_first: bool
+) -> None:
+    place = find_place(shell, private_home, {})
+    assert place.startup
+    install(place, to_script(shell, GRAMMAR, (str(program),)), {})
+    lines = [f"{STRICT[shell]}\n", place.startup.read_text()]
+    place.startup.write_text("".join(lines if is_first else reversed(lines)))
+    typist = sit()
+    assert [(keys, typist.complete(keys)) for keys, _ in STATIC] == STATIC
+    assert typist.complete("cline -m anthropic/claude-ha\t") == "cline -m anthropic/claude-haiku-4.5 "
+    assert typist.complete("cline --id \t") == "cline --id "
+    assert typist.complete("cline --cwd=no-such\t") == "cline --cwd=no-such"
+    os.utime(place.scripts[0], (1, 1))
+    program.write_text("#!/bin/sh\nexit 3\n")  # an upgrade that fails
+    assert typist.complete("cline config\t") == "cline config "
+    assert b"failure" not in typist.seen
+    typist.say("true")
+
+
+COMPINIT = "autoload -Uz compinit && compinit -u\n"
+
+
+@pytest.mark.parametrize("shell", ["zsh"], indirect=True)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ""), (COMPINIT, ""), ("", COMPINIT), (COMPINIT, COMPINIT), ("precmd() { : }\n", f"{COMPINIT}: last\n")],
+    ids=["nowhere", "before", "after", "both", "after, with a hook"],
+)
+def test_zsh_completes_wherever_compinit_stands(
+    sit: Sit, private_home: Path, program: Path, before: str, after: str
+) -> None:
+    place = find_place("zsh", private_home, {})
+    assert place.startup
+    install(place, to_script("zsh", GRAMMAR, (str(program),)), {})
+    place.startup.write_text(f"{before}{place.startup.read_text()}{after}")
+    typist = sit()
+    assert typist.complete("cline hi\t") == "cline history "
+    assert typist.complete("cline-cli -P openr\t") == "cline-cli -P openrouter "
+    typist.say("echo hooks-${precmd_functions[(I)_cline_register]}")
+    assert b"hooks-0" in typist.seen
+    assert b"not found" not in typist.seen
+
+
+@pytest.mark.parametrize("shell", ["zsh"], indirect=True)
+def test_zsh_says_nothing_when_its_functions_are_missing(sit: Sit, private_home: Path) -> None:
+    place = find_place("zsh", private_home, {})
+    assert place.startup
+    install(place, to_script("zsh", GRAMMAR, ()), {})
+    place.startup.write_text(f"{place.startup.read_text()}fpath=()\n")
+    typist = sit()
+    typist.say("echo hooks-${precmd_functions[(I)_cline_register]}")
+    assert b"hooks-0" in typist.seen
+    assert b"not found" not in typist.seen
+
+
+@pytest.mark.parametrize("shell", ["zsh"], indirect=True)
+def test_zsh_completes_by_what_the_person_said_later(sit: Sit, private_home: Path) -> None:
+    place = find_place("zsh", private_home, {})
+    assert place.startup
+    install(place, to_script("zsh", GRAMMAR, ()), {})
+    own = "_own() { compadd owned }; compdef _own cline\n"
+    place.startup.write_text(f"{place.startup.read_text()}{COMPINIT}{own}")
+    typist = sit()
+    assert typist.complete("cline o\t") == "cline owned "
+    assert typist.complete("cline-cli hi\t") == "cline-cli history "
+
+
 def test_an_upgraded_command_is_asked_what_it_completes_now(
     shell: str, sit: Sit, tmp_path: Path, private_home: Path
 ) -> None:

@@ -174,6 +174,37 @@ def test_no_control_character_of_a_file_reaches_the_terminal(cline: RunCline, pr
         assert all(character.isprintable() or character == "\n" for character in result.text + result.stderr)
 
 
+def test_no_change_is_lost_when_a_draft_waited_while_others_changed_the_settings(
+    cline: RunCline, private_home: Path, tmp_path: Path
+) -> None:
+    file = write(settings_of(private_home), "max_turns = 5\n")
+    broken = write(tmp_path / "broken.sh", "echo 'max_turns = = 6' > \"$1\"\n")
+    assert cline("config", "edit", EDITOR=f"sh {broken}").exit_code == 2
+    assert cline("config", "set", "timeout", "10m").exit_code == 0
+    repairing = write(tmp_path / "repairing.sh", 'sed \'s/= = 6/= 6/; s/= 5/= 6/\' "$1" > new && cat new > "$1"\n')
+    result = cline("config", "edit", EDITOR=f"sh {repairing}")
+    assert result.exit_code == 0
+    assert file.read_text() == 'max_turns = 6\ntimeout = "10m"\n'
+    assert str(file.with_name("settings.draft.1.toml")) in result.stderr
+
+
+def test_a_saved_key_goes_to_no_other_server_when_the_settings_are_made_to_forget_it(
+    serve: Serve, cline: RunCline, private_home: Path
+) -> None:
+    server, ask = serve(text("ok"), repeat_last=True)
+    bare: dict[str, None] = {"CLINE_API_KEY": None, "CLINE_API_BASE_URL": None}
+    assert ask("auth", "-p", "cline", "-k", KEY, "--insecure-storage", **bare).exit_code == 0
+    assert ask("config", "unset", "providers.cline.key_store", **bare).exit_code == 2
+    file = settings_of(private_home)
+    file.write_text(file.read_text().replace('key_store = "file"\n', ""))
+    result = ask("config", "set", "providers.cline.base_url", server.base_url, **bare)
+    assert result.exit_code == 2
+    assert "the saved key of cline is for https://api.cline.bot" in result.stderr
+    assert KEY not in result.stderr
+    assert "base_url" not in file.read_text()
+    assert server.requests == []
+
+
 def test_an_editor_at_a_terminal_gets_the_terminal_and_ctrl_c(private_home: Path, tmp_path: Path) -> None:
     script = write(
         tmp_path / "editor.py",
