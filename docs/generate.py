@@ -127,9 +127,9 @@ they are.
 
 A project can bring `.cline/settings.toml`. The nearest one counts, from the folder of the run upwards to the one with
 `.git` in it, never the one in HOME. Whoever clones a project has not read it, so it is trusted with little: it may
-say `mode = "plan"`, and lower the limits TRUSTED. What else it sets is named in one line and left alone, larger limits among
-it. A file that is a symbolic link is not read, which is said; nor is one that belongs to another user, unless that is
-root, or the owner of the folder too.
+say `mode = "plan"`, and lower the limits TRUSTED. What else it sets is named in one line and left alone, larger
+limits among it. A file that is a symbolic link is not read, which is said; nor is one that belongs to another user,
+unless that is root, or the owner of the folder too.
 
 ## Names and values that are wrong
 
@@ -152,8 +152,8 @@ Where there is no `settings.toml` yet and the original command has been set up, 
 in one line: the provider, models and addresses, how much the model thinks, plan mode. Its files are only read. They
 are looked for where `CLINE_PROVIDER_SETTINGS_PATH` and `CLINE_GLOBAL_SETTINGS_PATH` say, in `settings` below
 `--data-dir` or `CLINE_DATA_DIR`, in `data/settings` below `--config`, `CLINE_CONFIG` or `CLINE_DIR`, and in
-`~/.cline/data/settings`. What is found in the first two holds for the runs that are told of them, is not kept, and nothing
-is said; with `-q`, which says nothing, nothing is kept either.
+`~/.cline/data/settings`. What is found in the first two holds for the runs that are told of them, is not kept, and
+nothing is said; with `-q`, which says nothing, nothing is kept either.
 
 Keys stay in its `providers.json`, where runs find them. Not taken over, but named: `toolAutoApprove` (`-y` is leave
 for one run, `cline config set auto_approve true` for all), `disabledTools`, and providers that are not supported yet.

@@ -80,9 +80,9 @@ def _list_ids(sessions: Path) -> list[str]:
     try:
         with os.scandir(sessions) as entries:
             ids = [entry.name for entry in entries if ID.fullmatch(entry.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.lexists(sessions):
+            return []
         reason = error.strerror or type(error).__name__
         raise UsageError(f"cannot read {sessions}: {reason}", "Name another folder with --data-dir") from None
     used = {}
