@@ -16,6 +16,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from cline_cli.frontends.choose import why_plain
 from cline_cli.text import display_width, one_line
 
 GAP = 2
@@ -40,11 +41,8 @@ class Cell(NamedTuple):
 
 
 def is_styled(variables: Mapping[str, str]) -> bool:
-    """Return whether a terminal is to be coloured; FORCE_COLOR vouches for one without a name."""
-    name = variables.get("TERM", "")
-    if variables.get("NO_COLOR") or name == "dumb":
-        return False
-    return bool(name) or variables.get("FORCE_COLOR", "0") not in {"", "0"}
+    """Return whether a terminal is to be coloured."""
+    return not why_plain(variables)
 
 
 def paint(text: str, style: str) -> str:
