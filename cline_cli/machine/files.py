@@ -61,7 +61,13 @@ def make_private_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         make_private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:  # another process was faster
+            if not folder.is_dir():
+                raise
+        else:
+            folder.chmod(0o700)  # a umask may have taken more away
 
 
 def write_confined(path: Path, data: bytes, *, expected: os.stat_result | None) -> None:

@@ -71,9 +71,9 @@ def create(sessions: Path, header: Header, *, clock: Clock = time.time, flush: F
     path = sessions / header.session_id
     path.mkdir(mode=0o700)
     try:
+        path.chmod(0o700)  # a umask may have taken more away
         opened, size = _begin_file(path, header)
         try:
-            os.fchmod(opened.folder, 0o700)
             make_names_durable(opened.folder)
         except BaseException:
             opened.close()
