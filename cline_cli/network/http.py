@@ -12,12 +12,14 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from cline_cli.errors import ProviderError, ServerError, UnreachableError
+from cline_cli.network.deadline import Deadline
+from cline_cli.network.decoding import ACCEPTED, Decoder, UndecodableError
+from cline_cli.network.trust import load_trust
 from cline_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 IDLE_S = 300.0
 """How long a server may stay silent, before its answer or in the middle of it."""
+REQUEST_S = 1800.0
+"""How long a request may take, from its first byte to the last one of its answer."""
 QUICK_S = 2.0
 """A connection that fails within this time is worth another try; three tries then take less than ten seconds."""
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 class NoConnectionError(UnreachableError):
@@ -43,13 +46,19 @@ class CutOffError(ServerError):
 class Response:
     """An answer whose body is still to come; made by `Network.post` and `get`, and of use inside their blocks."""
 
-    def __init__(self, response: httpx.Response, place: str, explain: Callable[[Exception], ProviderError]) -> None:
+    def __init__(
+        self, response: httpx.Response, place: str, deadline: Deadline, explain: Callable[[Exception], ProviderError]
+    ) -> None:
         self.status = response.status_code
         self.place = place
         """Who was asked, for messages: "host:port"."""
         self.headers: Mapping[str, str] = dict(response.headers.items())
         """Names in lower case."""
-        self._chunks = response.aiter_bytes()
+        self._chunks = response.aiter_raw()
+        self._decoder = Decoder(self.headers.get("content-encoding", ""))
+        self._pieces: Iterator[bytes] = iter(())
+        """Of the chunk that came last, what has not been given out."""
+        self._deadline = deadline
         self._explain = explain
 
     async def receive(self) -> bytes:
@@ -57,12 +66,24 @@ class Response:
 
         Raises:
             CutOffError: it broke off.
-            ServerError: nothing came for too long.
+            ServerError: nothing came for too long, or all of it has taken too long.
         """
         try:
-            return await anext(self._chunks, b"")
+            return await self._deadline.wait_for(self._take_piece())
         except _failures() as error:
             raise self._explain(error) from None
+
+    async def _take_piece(self) -> bytes:
+        piece = next(self._pieces, b"")
+        if piece:
+            await asyncio.sleep(0)  # a chunk may hold a thousand times its size: signals and deadlines come through
+        while not piece:
+            chunk = await anext(self._chunks, b"")
+            if not chunk:
+                break
+            self._pieces = self._decoder.feed(chunk)
+            piece = next(self._pieces, b"")
+        return piece
 
     async def read(self, max_bytes: int) -> bytes:
         """Return the rest of the body, or no more than its first `max_bytes`.
@@ -82,7 +103,7 @@ class Response:
                 while await self.receive():
                     pass
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Let go of what is still to come."""
         if isinstance(self._chunks, AsyncGenerator):
             await self._chunks.aclose()
@@ -92,10 +113,17 @@ class Network:
     """The way out of this process; used within one event loop, and closed at its end."""
 
     def __init__(
-        self, *, connect_s: float = CONNECT_S, idle_s: float = IDLE_S, variables: Mapping[str, str] = os.environ
+        self,
+        *,
+        connect_s: float = CONNECT_S,
+        idle_s: float = IDLE_S,
+        request_s: float | None = REQUEST_S,
+        variables: Mapping[str, str] = os.environ,
     ) -> None:
+        """`request_s` is for all of a request, its answer among it; None is for what may be of any size."""
         self._connect_s = connect_s
         self._idle_s = idle_s
+        self._request_s = request_s
         self._variables = variables
         self._clients: dict[str, httpx.AsyncClient] = {}
 
@@ -117,31 +145,55 @@ class Network:
         Raises:
             NoConnectionError, CutOffError, UnreachableError, ServerError, ProviderError: as for `post`.
         """
+        async with self._exchange("GET", url, headers, None, follows=True) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def inquire(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response, None]:
+        """Ask a server that is sent a key, and give its answer; a redirect is not followed.
+
+        Raises:
+            NoConnectionError, CutOffError, UnreachableError, ServerError, ProviderError: as for `post`.
+        """
         async with self._exchange("GET", url, headers, None) as response:
             yield response
 
     @contextlib.asynccontextmanager
     async def _exchange(
-        self, method: Literal["GET", "POST"], url: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: Literal["GET", "POST"],
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        follows: bool = False,
     ) -> AsyncGenerator[Response, None]:
         place = _place_of(url)
         started = asyncio.get_running_loop().time()
-        follows = method == "GET"
+        deadline = Deadline(place, self._request_s)
         try:
             client = self._client_for(is_secure=follows or url.lower().startswith("https:"))
-            request = client.build_request(method, url, headers=headers, content=body)
-            answer = await client.send(request, stream=True, follow_redirects=follows)
+            accepted = {"Accept-Encoding": ACCEPTED}
+            request = client.build_request(method, url, headers={**accepted, **headers}, content=body)
+            answer = await deadline.wait_for(client.send(request, stream=True, follow_redirects=follows))
         except _failures() as error:
             is_quick = asyncio.get_running_loop().time() - started < QUICK_S
             raise self._explain(error, place, is_quick=is_quick) from None
-        response = Response(answer, place, lambda error: self._explain(error, place, is_quick=False))
         try:
             if answer.has_redirect_location:
                 raise _redirected(place, answer.headers["location"])
-            yield response
+            async with contextlib.aclosing(self._open(answer, place, deadline)) as response:
+                yield response
         finally:
-            await response.close()
             await answer.aclose()
+
+    def _open(self, answer: httpx.Response, place: str, deadline: Deadline) -> Response:
+        """Return an answer to be read; raises ProviderError: nobody here can read it."""
+        try:
+            return Response(answer, place, deadline, lambda error: self._explain(error, place, is_quick=False))
+        except UndecodableError as error:
+            message = f"{place} sent an answer that cannot be read: {error}"
+            raise ProviderError(message, "Something on the way to it may do that: a proxy, a gateway") from None
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""
@@ -174,7 +226,9 @@ class Network:
         if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError):
             return self._unreachable(error, place, is_quick=is_quick)
         if isinstance(error, httpx.TimeoutException):
-            return ServerError(f"{place} sent nothing for {self._idle_s:g} s: timed out", "Try again later")
+            verb = "took" if isinstance(error, httpx.WriteTimeout) else "sent"
+            hint = "Try again later, or wait longer with --idle-timeout"
+            return ServerError(f"{place} {verb} nothing for {self._idle_s:g} s: timed out", hint)
         if isinstance(error, httpx.TooManyRedirects):
             return ProviderError(f"{place} redirects again and again")
         if isinstance(error, httpx.LocalProtocolError | UnicodeEncodeError):
@@ -182,8 +236,10 @@ class Network:
         if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
             hint = "A base URL looks like https://host/path; save another with `cline auth -b URL`"
             return UnreachableError(f"cannot reach {place}: that is not a URL", hint)
-        kind = "sent bytes that cannot be decoded" if isinstance(error, httpx.DecodingError) else "broke off"
-        return CutOffError(f"the connection to {place} {kind}", "Try again later")
+        what = f"the connection to {place} broke off"
+        if isinstance(error, UndecodableError):
+            what = f"{place} sent an answer that cannot be decompressed: {error}"
+        return CutOffError(what, "Try again later")
 
     def _unreachable(self, error: httpx.TransportError, place: str, *, is_quick: bool) -> UnreachableError:
         import httpx  # lazy: as above
@@ -207,10 +263,10 @@ class Network:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Return what httpx may raise while a request is under way; asked for only when something was raised."""
+    """Return what may be raised while a request is under way; asked for only when something was."""
     import httpx  # lazy: as above
 
-    return (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+    return (httpx.HTTPError, httpx.InvalidURL, UnicodeError, UndecodableError)
 
 
 def _place_of(url: str) -> str:
@@ -259,34 +315,3 @@ def check_proxies(variables: Mapping[str, str]) -> None:
         UnreachableError: one of them cannot.
     """
     Network(variables=variables)._client_for(is_secure=False)  # any client takes all of them
-
-
-def has_own_certificates(paths: ssl.DefaultVerifyPaths) -> bool:
-    """Whether OpenSSL finds certificates, of the system or in SSL_CERT_FILE and SSL_CERT_DIR; else httpx has some."""
-    return bool(paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.0"))))
-
-
-def load_trust(variables: Mapping[str, str]) -> ssl.SSLContext:
-    """Return the certificates to trust: the system's, or those in SSL_CERT_FILE and SSL_CERT_DIR, and extra ones.
-
-    Reading a bundle takes 20 ms, so none is read twice; a folder is read by OpenSSL as far as it is needed.
-
-    Raises:
-        UnreachableError: extra ones cannot be read.
-    """
-    paths = ssl.get_default_verify_paths()
-    if has_own_certificates(paths):
-        context = ssl.create_default_context()
-    else:
-        import httpx  # lazy: as above
-
-        context = httpx.create_ssl_context(trust_env=False)
-    for name in CA_VARIABLES:
-        path = variables.get(name)
-        if path and path != paths.cafile:
-            try:
-                context.load_verify_locations(path)
-            except OSError as error:
-                message = f"cannot use the certificates in {path}: {error.strerror or 'they cannot be read'}"
-                raise UnreachableError(message, f"Correct ${name}, or unset it") from None
-    return context

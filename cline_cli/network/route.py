@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from cline_cli.network.http import CA_VARIABLES, has_own_certificates, load_trust
+from cline_cli.network.trust import CA_VARIABLES, Loaded, add_extra, load_certificates
 
 DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
@@ -83,21 +83,29 @@ def describe_trust(variables: Mapping[str, str]) -> Trust:
         UnreachableError: a request could not be made, because extra ones cannot be read.
     """
     paths = ssl.get_default_verify_paths()
-    context = load_trust(variables)
-    count = context.cert_store_stats()["x509"]
-    has_folder = bool(paths.capath and any(Path(paths.capath).glob("*.0")))
+    loaded = load_certificates(variables, paths)
+    places, fault, is_empty = _describe_own(loaded, paths, variables)  # before there are others among them
+    add_extra(loaded.context, variables, paths)
     extra = {name: variables[name] for name in CA_VARIABLES if variables.get(name) not in {None, "", paths.cafile}}
-    fault = _fault_of_file(paths.cafile) if paths.cafile and (extra or not count) else ""
+    if loaded.place:
+        places, is_empty = [loaded.place], False
+    places += [f"{path} (${name})" for name, path in extra.items()]
+    return Trust(tuple(places), tuple(_find_problems(variables, fault)), is_empty and not extra)
+
+
+def _describe_own(
+    loaded: Loaded, paths: ssl.DefaultVerifyPaths, variables: Mapping[str, str]
+) -> tuple[list[str], str, bool]:
+    """Return where OpenSSL finds certificates, what is wrong with its file, and whether there is not one."""
+    has_folder = bool(paths.capath and any(Path(paths.capath).glob("*.0")))
+    count = 1 if loaded.place else loaded.context.cert_store_stats()["x509"]
+    fault = _fault_of_file(paths.cafile) if paths.cafile and not count else ""
     places: list[str] = []
     if paths.cafile and not fault:
         places.append(_describe_place(paths.cafile, "SSL_CERT_FILE", variables))
     if paths.capath and has_folder:
         places.append(_describe_place(paths.capath, "SSL_CERT_DIR", variables))
-    if not has_own_certificates(paths):
-        places.append("those of certifi (there are none of the system)")
-    places += [f"{path} (${name})" for name, path in extra.items()]
-    problems = _find_problems(variables, fault)
-    return Trust(tuple(places), tuple(problems), is_empty=not count and not has_folder)
+    return places, fault, not count and not has_folder
 
 
 def _describe_place(path: str, name: str, variables: Mapping[str, str]) -> str:

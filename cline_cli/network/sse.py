@@ -20,10 +20,9 @@ class Decoder:
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
-        self._open_line: list[bytes] = []
-        self._open_line_bytes = 0
-        self._data: list[bytes] = []
-        self._data_bytes = 0
+        # One array each, however small the pieces are that they grow by.
+        self._open_line = bytearray()
+        self._data = bytearray()
         self._is_first_line = True
         self._ended_with_cr = False
 
@@ -39,6 +38,8 @@ class Decoder:
         if b"\r" in piece:
             self._ended_with_cr = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        while b"\n\n\n" in piece:  # a flood of empty lines says no more than one of them
+            piece = piece.replace(b"\n\n\n", b"\n\n")
         lines = piece.split(b"\n")
         rest = lines.pop()
         events: list[str] = []
@@ -48,19 +49,20 @@ class Decoder:
                 if line:
                     self._read_field(line)
                 elif self._data:
-                    events.append(b"\n".join(self._data).decode("utf-8", "replace"))
-                    self._data = []
-                    self._data_bytes = 0
+                    del self._data[-1]
+                    events.append(self._data.decode("utf-8", "replace"))
+                    self._data = bytearray()
         if rest:
-            self._open_line.append(rest)
-            self._open_line_bytes += len(rest)
-            self._check_size(self._open_line_bytes)
+            self._open_line += rest
+            self._check_size(len(self._open_line))
         return events
 
     def _close_line(self, end: bytes) -> bytes:
-        line = b"".join((*self._open_line, end))
-        self._open_line = []
-        self._open_line_bytes = 0
+        line = end
+        if self._open_line:
+            self._open_line += end
+            line = bytes(self._open_line)
+            self._open_line = bytearray()
         if self._is_first_line:
             self._is_first_line = False
             line = line.removeprefix(_BOM)
@@ -69,10 +71,10 @@ class Decoder:
     def _read_field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         if name == b"data":
-            self._data.append(value.removeprefix(b" "))
             self._check_size(len(value))
-            self._data_bytes += len(value) + 1
+            self._data += value.removeprefix(b" ")
+            self._data += b"\n"
 
     def _check_size(self, more_bytes: int) -> None:
-        if self._data_bytes + more_bytes > self._max_event_bytes:
+        if len(self._data) + more_bytes > self._max_event_bytes:
             raise EventTooLargeError(f"an event of the stream is larger than {self._max_event_bytes >> 20} MiB")

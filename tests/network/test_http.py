@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -110,7 +111,7 @@ def test_body_is_decompressed_when_it_is_gzipped() -> None:
 
 def test_answer_counts_as_cut_off_when_its_compression_is_broken() -> None:
     turn = Turn((b"no gzip at all",), headers={**EVENT_STREAM, "Content-Encoding": "gzip"})
-    with pytest.raises(CutOffError, match="cannot be decoded"):
+    with pytest.raises(CutOffError, match="cannot be decompressed: it is damaged"):
         play(turn)
 
 
@@ -186,6 +187,44 @@ def test_request_ends_when_the_server_stays_silent(turn: Turn) -> None:
     with pytest.raises(ServerError, match=r"sent nothing for 0\.05 s: timed out") as caught:
         play(turn, Network(idle_s=0.05))
     assert not isinstance(caught.value, CutOffError)
+
+
+def test_request_ends_when_its_answer_comes_for_ever() -> None:
+    with FakeServer(slow(["a"] * 1000, 0.01)) as server:
+        error = fail(server.origin + PATH, Network(request_s=0.1, idle_s=50))
+    assert isinstance(error, ServerError)
+    assert not isinstance(error, CutOffError)
+    assert re.fullmatch(r"the request to 127\.0\.0\.1:\d+ took longer than 0\.1 s in all: timed out", error.message)
+    assert "--request-timeout" in error.hint
+
+
+def test_request_ends_when_no_answer_comes_in_all_its_time() -> None:
+    with FakeServer(hang()) as server:
+        assert "0.05 s in all" in fail(server.origin + PATH, Network(request_s=0.05, idle_s=50)).message
+
+
+def test_answer_may_take_any_time_when_no_end_is_set() -> None:
+    assert play(slow(["a"] * 5, 0.01), Network(request_s=None))[0] == 200
+
+
+def test_request_ends_when_the_server_takes_none_of_it() -> None:
+    async def ask() -> ClineError:
+        async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await over.wait()
+            writer.close()
+
+        over = asyncio.Event()
+        async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+            network = Network(idle_s=0.1)
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            with pytest.raises(ClineError) as caught:
+                async with network.post(url, {}, b"x" * (32 << 20)):
+                    pass
+            await network.close()
+            over.set()
+        return caught.value
+
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ took nothing for 0\.1 s: timed out", asyncio.run(ask()).message)
 
 
 def test_request_ends_when_no_connection_comes_about() -> None:

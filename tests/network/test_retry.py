@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cline_cli.network.retry import MAX_WAIT_S, Failure, choose_delay_s, read_asked_s, say_duration
+from cline_cli.network.retry import (
+    MAX_WAIT_S,
+    Failure,
+    RetryBudget,
+    choose_delay_s,
+    is_too_long,
+    read_asked_s,
+    say_duration,
+    say_return,
+)
 
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 RETRIED = [408, 409, 429, 500, 502, 503, 504, 529]
@@ -99,3 +108,52 @@ def test_reading_never_fails_when_headers_are_random(value: str, now_s: float) -
 )
 def test_duration_is_said_in_a_fitting_unit_when_it_grows(seconds: float, words: str) -> None:
     assert say_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "words"),
+    [
+        (400, "in 7 min, at 12:07"),
+        (121, "in 3 min, at 12:03"),
+        (7200, "in 2 h, at 14:00"),
+        (7201, "in 3 h, at 14:01"),
+        (43_200, "in 12 h, at 00:00 on 2026-11-04"),
+        (366 * 86_400, "in 366 days, at 12:00 on 2027-11-04"),
+    ],
+)
+def test_time_of_return_is_told_when_nobody_is_kept_waiting(asked_s: float, words: str) -> None:
+    assert say_return(asked_s, NOW.timestamp(), UTC) == words
+
+
+def test_time_of_return_is_that_of_the_place_when_it_has_a_zone() -> None:
+    assert say_return(400, NOW.timestamp(), timezone(timedelta(hours=5, minutes=30))) == "in 7 min, at 17:37"
+    assert say_return(400, NOW.timestamp()).startswith("in 7 min, at ")
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked_s", "is_long"),
+    [
+        (429, 121, True),
+        (503, 121, True),
+        (429, 120, False),
+        (429, None, False),
+        (401, 999, False),
+        ("cut off", 9e9, False),
+    ],
+)
+def test_wait_is_too_long_when_a_server_asks_for_more_than_anybody_waits(
+    failure: Failure, asked_s: float | None, is_long: bool
+) -> None:
+    assert is_too_long(failure, asked_s) == is_long
+
+
+def test_budget_lets_no_more_through_when_its_retries_are_spent() -> None:
+    budget = RetryBudget(retries=2, wait_s=100)
+    assert [budget.spend(1) for _ in range(4)] == [True, True, False, False]
+    assert budget.describe() == "2 retries and 2 s of waiting"
+
+
+def test_budget_lets_a_short_wait_through_when_a_long_one_is_too_much() -> None:
+    budget = RetryBudget(retries=9, wait_s=10)
+    assert [budget.spend(delay_s) for delay_s in (6, 5, 4, 0.1)] == [True, False, True, False]
+    assert budget.describe() == "2 retries and 10 s of waiting"
