@@ -1,12 +1,13 @@
-"""A real HTTP server on 127.0.0.1 that plays a script as the Cline API would: one turn a request, in order.
+"""A real HTTP server on 127.0.0.1 that plays a script as a provider would: one turn a request, in order.
 
     with FakeServer(calls(("run_commands", {"commands": ["ls"]})), text("done")) as server:
         ...                                   # whoever is tested talks to server.base_url
     assert server.requests[1].results == {"call_1_1": "..."}
 
-It refuses what a real server would not accept or the script does not hold: another path or method, a body that is not
-JSON, a request past the last turn, a history in which a tool call is unanswered, answered twice or made twice, a result
-without a call, arguments that are not JSON. Such a request gets a 500, and leaving the `with` raises AssertionError.
+It speaks the formats of `tests/dialects/`, whichever the path of a request is of. It refuses what a real server would
+not accept or the script does not hold: another path or method, a body that is not JSON, a request past the last turn, a
+history in which a tool call is unanswered, answered twice or made twice, a result without a call, arguments that are
+not JSON. Such a request gets a 500, and leaving the `with` raises AssertionError.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from types import TracebackType
 from typing import Literal, NamedTuple
 
 from cline_cli.agent.messages import JsonObject, JsonValue
+from tests.dialects import Said, find_dialect, openai_chat, to_object, to_objects
 
 End = Literal["end", "close", "reset", "hang"]
 """After the last piece: a proper end, a FIN or an RST in the middle of the body, or silence until the server closes."""
 
 USAGE: JsonObject = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.001}
-EVENT_STREAM = {"Content-Type": "text/event-stream"}
 PATH = "/api/v1/chat/completions"
+event, delta_event = openai_chat.event, openai_chat.delta_event
+EVENT_STREAM = {"Content-Type": "text/event-stream"}
 _NUMBER = "{request}"
 
 
@@ -43,18 +46,19 @@ class Turn(NamedTuple):
     pause_s: float = 0
     """Before every piece."""
     then: End = "end"
+    said: Said | None = None
+    """The same in no wire format: what a request in another one than chat completions gets instead of `pieces`."""
 
 
 def text(answer: str, *, usage: JsonObject | None = USAGE, finish: str = "stop", pieces: int = 3) -> Turn:
     """Stream `answer` in a few deltas."""
     size = max(1, -(-len(answer) // pieces))
-    deltas = [answer[start : start + size] for start in range(0, len(answer), size)]
-    return Turn((*(delta_event(content=delta) for delta in deltas), *_ending(finish, usage)))
+    return say(Said(tuple(answer[start : start + size] for start in range(0, len(answer), size)), (), finish, usage))
 
 
 def slow(deltas: Sequence[str], pause_s: float) -> Turn:
     """Stream the deltas with a pause before each."""
-    return Turn((*(delta_event(content=delta) for delta in deltas), *_ending("stop", USAGE)), pause_s=pause_s)
+    return say(Said(tuple(deltas), usage=USAGE))._replace(pause_s=pause_s)
 
 
 def calls(*tools: tuple[str, JsonObject | str], text: str = "", usage: JsonObject | None = USAGE) -> Turn:
@@ -62,15 +66,16 @@ def calls(*tools: tuple[str, JsonObject | str], text: str = "", usage: JsonObjec
 
     Their ids are call_R_N: N is the place in this reply, R the number of the request, both counted from 1.
     """
-    pieces = [delta_event(content=text)] if text else []
-    for index, (name, given) in enumerate(tools):
-        arguments = given if isinstance(given, str) else json.dumps(given)
-        middle = len(arguments) // 2
-        head: JsonObject = {"name": name, "arguments": arguments[:middle]}
-        identity: JsonObject = {"index": index, "id": f"call_{_NUMBER}_{index + 1}", "type": "function"}
-        pieces.append(delta_event(tool_calls=[{**identity, "function": head}]))
-        pieces.append(delta_event(tool_calls=[{"index": index, "function": {"arguments": arguments[middle:]}}]))
-    return Turn((*pieces, *_ending("tool_calls", usage)))
+    made = [
+        (f"call_{_NUMBER}_{place}", name, given if isinstance(given, str) else json.dumps(given))
+        for place, (name, given) in enumerate(tools, start=1)
+    ]
+    return say(Said((text,) if text else (), tuple(made), "tool_calls", usage))
+
+
+def say(said: Said) -> Turn:
+    """Stream a reply, in the wire format of the request."""
+    return Turn(openai_chat.render(said), said=said)
 
 
 def status(code: int, body: str | bytes | JsonObject = b"", headers: Mapping[str, str] | None = None) -> Turn:
@@ -85,7 +90,7 @@ def json_reply(answer: str, *, usage: JsonObject | None = USAGE) -> Turn:
     """Answer as to a request that was not to be streamed."""
     message: JsonObject = {"role": "assistant", "content": answer}
     choice: JsonObject = {"index": 0, "message": message, "finish_reason": "stop"}
-    return status(200, {"id": "gen-1", "model": "fake/model", "choices": [choice], "usage": usage})
+    return status(200, openai_chat.whole(choice, usage))
 
 
 def stream_bytes(raw: bytes, *, piece_bytes: int = 0, pause_s: float = 0, then: End = "end") -> Turn:
@@ -98,22 +103,6 @@ def stream_bytes(raw: bytes, *, piece_bytes: int = 0, pause_s: float = 0, then: 
 def hang() -> Turn:
     """Accept the request and never answer."""
     return Turn((), 0)
-
-
-def event(data: JsonValue) -> bytes:
-    """Return one server-sent event that carries `data` as JSON."""
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
-
-
-def delta_event(finish: str | None = None, **delta: JsonValue) -> bytes:
-    """Return the event of one delta: `delta_event(content="hi")`, `delta_event(finish="stop")`."""
-    choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": finish}
-    return event({"id": "gen-1", "object": "chat.completion.chunk", "model": "fake/model", "choices": [choice]})
-
-
-def _ending(finish: str, usage: JsonObject | None) -> tuple[bytes, ...]:
-    last = (event({"id": "gen-1", "choices": [], "usage": usage}),) if usage else ()
-    return (delta_event(finish=finish), *last, b"data: [DONE]\n\n")
 
 
 class Recorded(NamedTuple):
@@ -129,21 +118,24 @@ class Recorded(NamedTuple):
     """Of the body."""
     connection: int
     """Which connection it came on, counted from 1."""
+    raw: bytes = b""
+    """The body, byte for byte."""
 
     @property
     def messages(self) -> tuple[JsonObject, ...]:
-        return _objects(self.body.get("messages"))
+        return to_objects(self.body.get("messages"))
 
     @property
     def tools(self) -> tuple[str, ...]:
         """The names of the tools that are offered."""
-        return tuple(str(_object(tool.get("function")).get("name")) for tool in _objects(self.body.get("tools")))
+        dialect = find_dialect(self.method, self.path)
+        return dialect.tools_of(self.body) if dialect else ()
 
     @property
     def results(self) -> Mapping[str, str]:
         """Call id -> content, of every tool result in the history."""
-        results = [message for message in self.messages if message.get("role") == "tool"]
-        return {str(message.get("tool_call_id")): str(message.get("content")) for message in results}
+        dialect = find_dialect(self.method, self.path)
+        return dialect.results_of(self.body) if dialect else {}
 
 
 class FakeServer:
@@ -203,7 +195,9 @@ class FakeServer:
                 self.failures.append(fault)
                 return status(500, {"error": {"message": f"the fake server refuses: {fault}"}})
         turn = self._turns[min(number, len(self._turns)) - 1]
-        pieces = tuple(piece.replace(_NUMBER.encode(), str(number).encode()) for piece in turn.pieces)
+        dialect = find_dialect(request.method, request.path)
+        pieces = dialect.render(turn.said) if dialect and turn.said else turn.pieces
+        pieces = tuple(piece.replace(_NUMBER.encode(), str(number).encode()) for piece in pieces)
         return turn._replace(pieces=pieces)
 
     def wait(self, seconds: float | None) -> bool:
@@ -267,7 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             value = None
         headers = {name.lower(): content for name, content in self.headers.items()}
-        request = Recorded(self.command, self.path, headers, _object(value), len(raw), self._number)
+        request = Recorded(self.command, self.path, headers, to_object(value), len(raw), self._number, raw)
         self._play(self.server.owner.take_turn(request))
 
     do_POST = do_GET = do_PUT = _answer  # noqa: N815  # the base class looks for these names
@@ -311,42 +305,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _fault_of(request: Recorded) -> str:
     """Return why this request is none that a real server would answer, or ""."""
-    if (request.method, request.path) != ("POST", PATH):
-        return f"{request.method} {request.path} is not served"
-    if not request.messages or not isinstance(request.body.get("model"), str):
-        return "the body is no JSON object with a model and messages"
-    return _history_fault(request.messages)
-
-
-def _history_fault(messages: Sequence[JsonObject]) -> str:
-    made: set[str] = set()
-    pending: set[str] = set()
-    for place, message in enumerate(messages):
-        if message.get("role") == "tool":
-            identity = str(message.get("tool_call_id"))
-            if identity not in pending:
-                return f"message {place} answers {identity}, which waits for no answer"
-            pending.remove(identity)
-            continue
-        if pending:
-            return f"{', '.join(sorted(pending))} had no result before message {place}"
-        for call in _objects(message.get("tool_calls")):
-            identity, function = str(call.get("id")), _object(call.get("function"))
-            if identity in made:
-                return f"message {place} makes the call {identity} again"
-            try:
-                json.loads(str(function.get("arguments")))
-            except ValueError:
-                return f"the arguments of {identity} are not JSON: {function.get('arguments')!r}"
-            made.add(identity)
-            pending.add(identity)
-    return f"{', '.join(sorted(pending))} had no result" if pending else ""
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(value: JsonValue) -> tuple[JsonObject, ...]:
-    items = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-    return tuple(item for item in items if isinstance(item, Mapping))
+    dialect = find_dialect(request.method, request.path)
+    return dialect.fault_of(request.body) if dialect else f"{request.method} {request.path} is not served"

@@ -1,7 +1,8 @@
-"""What is known of models: how much they take and give, what they cost, what they can.
+"""What is known of models: how much they take and give, what they cost, what they can, and who serves them.
 
-The facts stand in models.json, with their sources and the date they were read. A model that is not there is served all
-the same; only what hangs on a fact is left out. Nobody's billing depends on the prices: they are for estimates.
+The facts stand in models.json, and in served.json the names that providers have for those models, both with their
+sources and the date they were read. A model that is not there is served all the same; only what hangs on a fact is left
+out. Nobody's billing depends on the prices: they are for estimates.
 """
 
 from __future__ import annotations
@@ -9,11 +10,17 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-_FILE = Path(__file__).with_name("models.json")
-_SUFFIX = re.compile(r"(-\d{8})?(:.*)?$")
+_MODELS_FILE = Path(__file__).with_name("models.json")
+_SERVED_FILE = Path(__file__).with_name("served.json")
+_SUFFIX = re.compile(r"([-@]\d{8}|-\d{4}-\d\d-\d\d)?(:.*)?$")
+
+EditFormat = Literal["replace", "whole"]
+"""How a model changes files best: by replacing a part that it quotes exactly, or, for small models, by writing all of
+the file. `editor` takes both; which of them is used is up to the model."""
 
 
 class ModelFacts(NamedTuple):
@@ -28,26 +35,66 @@ class ModelFacts(NamedTuple):
     cache_write_usd: float | None
     takes_images: bool | None
     reasons: bool | None
+    uses_tools: bool | None = None
+    edit_format: EditFormat | None = None
 
 
-def facts(model: str) -> ModelFacts | None:
-    """Return what is known of a model, or None.
+class _Known(NamedTuple):
+    facts: ModelFacts
+    own_name: str | None
+    """What its vendor calls it; None where that does not serve it."""
 
-    The vendor in front, a date or a `:free` behind, and a dot or a dash between numbers make no difference.
+
+class _Served(NamedTuple):
+    vendors: Mapping[str, str]
+    """Provider that serves the models of one vendor -> how that one is called in front of a model's name."""
+    gateways: Mapping[str, Mapping[str, str]]
+    """Provider that passes requests on, at the vendors' prices -> its name for a model -> the catalog's; none where it
+    serves all of them by the names of the catalog."""
+    hosts: Mapping[str, Mapping[str, ModelFacts]]
+    """Provider that runs models of others -> its name for a model -> what holds there."""
+
+
+def facts(model: str, provider: str = "") -> ModelFacts | None:
+    """Return what is known of a model, or None; `provider` is whose window, limit and prices count.
+
+    The vendor in front, a date or a `:free` behind, and a dot or a dash between numbers make no difference. A host of
+    the models of others sets its own prices: they are None for a model that it is not known to serve.
     """
-    return _read().get(_plain(model))
+    served = _read_served() if provider else _Served({}, {}, {})
+    name = served.gateways.get(provider, {}).get(model, model)
+    known = _read_models().get(_plain(name))
+    host = served.hosts.get(provider)
+    if host is None:
+        return known
+    without_price = known and known._replace(input_usd=None, output_usd=None, cache_read_usd=None, cache_write_usd=None)
+    return host.get(model, without_price)
 
 
 def list_names() -> tuple[str, ...]:
-    """Return the names of all models that something is known of, each with its vendor in front."""
-    return tuple(_load())
+    """Return the names of all models that something is known of, each with its vendor in front.
+
+    They come vendor by vendor, and what is newest or can do most comes first, as in the next two.
+    """
+    return tuple(_load_models())
+
+
+def list_served(provider: str) -> tuple[str, ...]:
+    """Return the names that a provider has for the models it is known to serve; empty where nothing is known of it."""
+    served = _read_served()
+    if (gateway := served.gateways.get(provider)) is not None:
+        return tuple(gateway) or list_names()
+    if vendor := served.vendors.get(provider):
+        known = (each.own_name for name, each in _load_models().items() if name.startswith(f"{vendor}/"))
+        return tuple(name for name in known if name)
+    return tuple(served.hosts.get(provider, ()))
 
 
 def nearest(model: str) -> tuple[str, ...]:
     """Return the three names of models that are most like this one, with a vendor in front where it has one."""
     from difflib import get_close_matches  # lazy: only for a complaint
 
-    names = [name if "/" in model else name.rpartition("/")[2] for name in _load()]
+    names = [name if "/" in model else name.rpartition("/")[2] for name in list_names()]
     return tuple(get_close_matches(model, names, 3, cutoff=0))
 
 
@@ -68,11 +115,45 @@ def _plain(model: str) -> str:
     return _SUFFIX.sub("", model.lower().rpartition("/")[2]).replace(".", "-")
 
 
-@functools.cache
-def _load() -> dict[str, ModelFacts]:
-    return {name: ModelFacts(**values) for name, values in json.loads(_FILE.read_bytes())["models"].items()}
+class _File(NamedTuple):
+    models: Mapping[str, _Known]
+    other_names: Mapping[str, str]
 
 
 @functools.cache
-def _read() -> dict[str, ModelFacts]:
-    return {_plain(name): known for name, known in _load().items()}
+def _load_file() -> _File:
+    file = json.loads(_MODELS_FILE.read_bytes())
+    fields: list[str] = file["columns"][:-1]
+    models = {
+        name: _Known(ModelFacts(**dict(zip(fields, row[:-1], strict=True))), row[-1])
+        for name, row in file["models"].items()
+    }
+    return _File(models, file["other_names"])
+
+
+def _load_models() -> Mapping[str, _Known]:
+    return _load_file().models
+
+
+@functools.cache
+def _read_models() -> Mapping[str, ModelFacts]:
+    """Return the facts by simplified name, the vendors' own names among them."""
+    models, other_names = _load_file()
+    names = [(other, models[name]) for other, name in other_names.items()]
+    names += [(each.own_name, each) for each in models.values() if each.own_name]
+    names += models.items()
+    return {_plain(name): each.facts for name, each in names}
+
+
+@functools.cache
+def _read_served() -> _Served:
+    file = json.loads(_SERVED_FILE.read_bytes())
+    fields: list[str] = file["columns"][1:]
+    models = _load_models()
+    hosts = {
+        host: {
+            name: models[row[0]].facts._replace(**dict(zip(fields, row[1:], strict=True))) for name, row in rows.items()
+        }
+        for host, rows in file["hosts"].items()
+    }
+    return _Served(file["vendors"], file["gateways"], hosts)

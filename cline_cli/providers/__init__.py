@@ -1,44 +1,23 @@
 """Who serves models: a row a provider, naming the module of its wire format.
 
-A module has one function, `connect(endpoint, network, paths) -> Provider`, and is imported when its provider is used.
-Names, key variables and base URLs are the original command's (provider ids of its 3.x generation).
+A module has `connect(endpoint, network, paths) -> Provider`, and is imported when its provider is used; one that speaks
+over a line has `make_headers(endpoint)` as well, which are those of every request to it. The rows are in `_rows.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from cline_cli.errors import UsageError
+from cline_cli.providers._rows import ROWS
+from cline_cli.providers._rows import Row as Row  # whoever reads the table needs no other module
 
-
-class Row(NamedTuple):
-    module: str
-    """In this package."""
-    base_url: str
-    """Where the wire format's paths are appended; empty for one that has to be given (`-b` at auth)."""
-    key_variables: tuple[str, ...] = ()
-    """Environment variables that may hold the key, the first that is set wins; none means no key is needed."""
-    default_model: str = ""
-    """Empty where there is no sensible one: the model must be given."""
-    aliases: tuple[str, ...] = ()
-    is_compact: bool = False
-    """A small model: it gets the compact system prompt, and does best with few words."""
-
-
-PROVIDERS: Mapping[str, Row] = {
-    "cline": Row("openai_chat", "https://api.cline.bot/api/v1", ("CLINE_API_KEY",), "anthropic/claude-sonnet-4.6"),
-    "openrouter": Row(
-        "openai_chat", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",), "anthropic/claude-sonnet-4.6"
-    ),
-    "openai-compatible": Row(
-        "openai_chat", "https://api.openai.com/v1", ("OPENAI_API_KEY",), aliases=("openai", "openai-native")
-    ),
-    # The vendor's own format comes with a module of its own; this is the address where it speaks OpenAI's.
-    "anthropic": Row("openai_chat", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), "claude-sonnet-4-6"),
-    "local": Row("local", "", (), "qwen2.5-coder-1.5b", is_compact=True),
+PROVIDERS: Mapping[str, Row] = ROWS
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    name: row.key_variables for name, row in PROVIDERS.items() if row.is_chosen_by_key
 }
+"""What `choose_provider` looks for."""
 ALIASES: Mapping[str, str] = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.provider import Request
 from cline_cli.errors import ContentFilteredError, ContextWindowError, ProviderError
-from cline_cli.providers._openai_errors import Complaint
+from cline_cli.providers._complaints import Complaint
 
 # Texts, compiled when they are first needed: most runs have no schema.
 _WITH_TOOLS = r"(^|/)(gpt-\d|o\d|claude)"

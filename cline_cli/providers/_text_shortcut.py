@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 MAX_LESSONS = 16
 """A server that puts something new into each event is parsed as any other after so many in vain."""
+LONGEST_LESSON = 10_000
+"""Characters; one event may be so large that it must not be copied."""
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _PROBE = "\u2402probe\u2403"
 
@@ -39,9 +41,13 @@ class TextShortcut:
 
     def learn(self, event: str, text: str) -> None:
         """Remember the shape of an event that did nothing but add `text`, which is not empty."""
-        if self._lessons >= MAX_LESSONS or _ESCAPED.search(text):
+        if self._lessons >= MAX_LESSONS or len(text) > LONGEST_LESSON or _ESCAPED.search(text):
             return
         self._lessons += 1
         head, quoted, tail = event.partition(f'"{text}"')
         if quoted and self._parse_text(f'{head}"{_PROBE}"{tail}') == _PROBE:
             self._head, self._tail = f'{head}"', f'"{tail}'
+
+    def forget(self) -> None:
+        """Know no shape: what comes next adds to something else."""
+        self._head, self._tail = "\0", ""

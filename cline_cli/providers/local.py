@@ -91,7 +91,7 @@ class Local:
         weights, file = self._find(request.model)
         self._usage = Usage(cost_usd=0.0)
         is_able = self._memory_bytes >= AGENT_MEMORY_BYTES
-        actions = choose_actions([tool.name for tool in request.tools]) if is_able else ()
+        actions = choose_actions([tool.name for tool in request.tools]) if is_able and request.may_call else ()
         prefix = render_prefix(request.system, actions)
         if self._child is None or self._model != request.model:
             note = "" if is_able or not request.tools else "; with so little memory it answers without tools"
@@ -157,7 +157,7 @@ class Local:
             async for event in events:
                 if "end" in event:
                     taken, cached, made = (cast("int", event.get(name, 0)) for name in ("input", "cached", "output"))
-                    self._usage += Usage(taken, made, cached)
+                    self._usage += Usage(taken, made, cached, cost_usd=0.0)
                 yield event
 
     async def _answer(self, prompt: str, request: Request) -> AsyncGenerator[Delta, None]:

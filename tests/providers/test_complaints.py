@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cline_cli.agent.messages import JsonObject, JsonValue
+from cline_cli.catalog.models import nearest
 from cline_cli.errors import (
     ContentFilteredError,
     ContextWindowError,
@@ -19,10 +20,11 @@ from cline_cli.errors import (
     UnknownModelError,
 )
 from cline_cli.providers import Endpoint
-from cline_cli.providers._openai_errors import Complaint, read_answer, read_error, to_error
+from cline_cli.providers._complaints import Complaint, read_answer, read_error, to_error
 
 KEY = "sk-or-canary-5cb1f3a2"
 ENDPOINT = Endpoint("openrouter", "https://openrouter.ai/api/v1", KEY, "$OPENROUTER_API_KEY", "s1")
+URL = f"{ENDPOINT.base_url}/chat/completions"
 TOO_LONG = "This model's maximum context length is 8192 tokens"
 
 
@@ -32,7 +34,7 @@ def read(body: JsonValue | bytes, status: int = 500, request_id: str = "") -> Co
 
 
 def explain(status: int, words: str = "", code: str = "", endpoint: Endpoint = ENDPOINT) -> ProviderError:
-    return to_error(Complaint(status, words, code), endpoint, "some/model")
+    return to_error(Complaint(status, words, code), endpoint, URL, "some/model")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,9 @@ def explain(status: int, words: str = "", code: str = "", endpoint: Endpoint = E
         ({"error": "Not good", "success": False}, "Not good"),
         ({"message": "Not good"}, "Not good"),
         ({"detail": [{"loc": ["body"], "msg": "Not good"}]}, "Not good"),
+        ({"detail": [{"loc": ["body", "messages", 3, "x"], "msg": "Not good"}]}, "messages.3.x: Not good"),
+        ({"message": {"detail": [{"loc": ["x"], "msg": "Not good"}]}}, "x: Not good"),
+        ({"detail": [{"loc": [None, {}], "msg": "Not good"}]}, "Not good"),
         ([{"error": {"message": "Not good"}}], "Not good"),
         ({"error": {"message": "Provider returned error", "metadata": {"raw": "x"}}}, "Provider returned error: x"),
         ("Not good", "Not good"),
@@ -108,7 +113,7 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 def test_error_is_made_when_its_json_is_random(said: JsonValue) -> None:
-    assert isinstance(to_error(read_error(said, KEY), ENDPOINT, "m"), ProviderError)
+    assert isinstance(to_error(read_error(said, KEY), ENDPOINT, URL, "m"), ProviderError)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,58 @@ def test_status_is_found_when_an_error_has_only_a_code(said: JsonValue, status: 
     assert read_error(said, KEY).status == status
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 429, "status": "RESOURCE_EXHAUSTED"}, 429),
+        ({"status": "RESOURCE_EXHAUSTED"}, 429),
+        ({"status": "UNAVAILABLE"}, 503),
+        ({"status": "INTERNAL"}, 500),
+        ({"status": "DEADLINE_EXCEEDED"}, 504),
+        ({"status": "PERMISSION_DENIED"}, 403),
+        ({"status": "UNAUTHENTICATED"}, 401),
+        ({"status": "INVALID_ARGUMENT"}, 0),
+        ({"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}, 401),
+        ({"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "SOMETHING_ELSE"}]}, 400),
+        ({"code": 429, "message": "Your prepayment credits are depleted."}, 402),
+    ],
+)
+def test_status_is_found_when_google_complains(error: JsonObject, status: int) -> None:
+    for said in ({"error": error}, [{"error": error}], error):
+        assert read_error(said, KEY).status == status
+
+
+def test_reason_counts_for_more_than_the_status_when_google_refuses_a_key() -> None:
+    details: JsonValue = [{"@type": "Help"}, {"@type": "ErrorInfo", "reason": "API_KEY_INVALID"}]
+    complaint = read({"error": {"code": 400, "message": "API key not valid.", "details": details}}, 400)
+    assert isinstance(to_error(complaint, ENDPOINT, URL, "m"), KeyRefusedError)
+
+
+@pytest.mark.parametrize(
+    ("delay", "asked_s"),
+    [
+        ("17s", 17),
+        ("34.4s", 34.4),
+        ("3600s", 3600),
+        ("0s", None),
+        ("0.000s", None),
+        ("-5s", None),
+        ("17", None),
+        ("17m", None),
+        ("9" * 400 + "s", None),
+        ("nans", None),
+        (17, None),
+        (None, None),
+    ],
+)
+def test_delay_is_read_when_google_says_one(delay: JsonValue, asked_s: float | None) -> None:
+    details: JsonValue = ["x", None, {"@type": "Help", "links": []}, {"@type": "RetryInfo", "retryDelay": delay}]
+    error: JsonObject = {"code": 429, "message": "Quota exceeded.", "details": details}
+    for said in ({"error": error}, [{"error": error}], error):
+        assert read_error(said, KEY).asked_s == asked_s
+        assert read(said, 429).asked_s == asked_s
+
+
 def test_status_of_the_answer_counts_when_the_code_is_another() -> None:
     assert read({"error": {"code": 429}}, 500).status == 500
 
@@ -146,7 +203,7 @@ def test_balance_is_told_when_credit_is_used_up(where: str) -> None:
     details: JsonObject = {"details": {"current_balance": -0.25}}
     error: JsonObject = {"code": "insufficient_credits", "message": "Out of credits"}
     said: JsonObject = {"error": {**error, **details}} if where == "inner" else {"error": error, **details}
-    failure = to_error(read(said, 402), replace(ENDPOINT, provider="cline"), "m")
+    failure = to_error(read(said, 402), replace(ENDPOINT, provider="cline"), URL, "m")
     assert isinstance(failure, NoCreditError)
     assert failure.message == 'cline has no credit left for this (402): "Out of credits"; the balance is -0.25'
     assert failure.hint == "Add credits at https://app.cline.bot"
@@ -196,6 +253,7 @@ def test_key_is_described_without_telling_it_when_it_is_refused(key: str, descri
         (Complaint(413, ""), ContextWindowError, "the conversation is too long for some/model (413)"),
         (Complaint(400, TOO_LONG), ContextWindowError, "too long for some/model (400)"),
         (Complaint(400, "prompt is too long: 9 tokens"), ContextWindowError, "too long for"),
+        (Complaint(400, "The input token count (9) exceeds the maximum"), ContextWindowError, "too long for"),
         (Complaint(422, "", "context_length_exceeded"), ContextWindowError, "too long for"),
         (Complaint(0, "", "context_length_exceeded"), ContextWindowError, "too long for"),
         (Complaint(400, "", "content_filter"), ContentFilteredError, "content filter"),
@@ -210,7 +268,7 @@ def test_key_is_described_without_telling_it_when_it_is_refused(key: str, descri
     ],
 )
 def test_kind_fits_when_a_server_complains(complaint: Complaint, kind: type[ProviderError], message: str) -> None:
-    failure = to_error(complaint, ENDPOINT, "some/model")
+    failure = to_error(complaint, ENDPOINT, URL, "some/model")
     assert type(failure) is kind
     assert message in failure.message
     assert not failure.message.endswith(".")
@@ -218,7 +276,7 @@ def test_kind_fits_when_a_server_complains(complaint: Complaint, kind: type[Prov
 
 
 def test_the_nearest_models_are_named_when_one_is_not_served() -> None:
-    failure = to_error(Complaint(404, "no such model"), ENDPOINT, "anthropic/claude-sonet-4.6")
+    failure = to_error(Complaint(404, "no such model"), ENDPOINT, URL, "anthropic/claude-sonet-4.6")
     assert "are anthropic/claude-sonnet-4.6, anthropic/claude-sonnet-4.5, " in failure.hint
 
 
@@ -226,9 +284,112 @@ def test_remedy_is_told_when_there_is_one() -> None:
     assert [explain(status, "model").hint for status in (401, 402, 404, 413, 429, 500)] == [
         "Give another one with `cline auth openrouter`",
         "Add credits to that account",
-        "Give another model with -m; the nearest that are known are openai/o3, openai/gpt-5.3-codex, qwen/qwen3-coder",
+        f"Give another model with -m; the nearest that are known are {', '.join(nearest('some/model'))}",
         "Begin a new one, or send less",
         "Try again later",
         "Try again later",
     ]
     assert "cline auth -b URL" in explain(404).hint
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "request_id"),
+    [
+        ({"request-id": "r1"}, {}, "r1"),
+        ({"x-request-id": "r1", "request-id": "r2"}, {"request_id": "r3"}, "r1"),
+        ({}, {"type": "error", "error": {"message": "x"}, "request_id": "r3"}, "r3"),
+        ({}, {"request_id": {"a": 1}}, ""),
+        ({}, {"request_id": KEY}, "***"),
+    ],
+)
+def test_request_id_is_found_when_it_stands_where_anthropic_puts_it(
+    headers: dict[str, str], body: JsonValue, request_id: str
+) -> None:
+    assert read_answer(400, headers, json.dumps(body).encode(), KEY).request_id == request_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "status"),
+    [
+        ("invalid_request_error", "tools.0: bad", 400),
+        ("invalid_request_error", "Your credit balance is too low to access the API.", 402),
+        ("authentication_error", "invalid x-api-key", 401),
+        ("billing_error", "Check your payment details", 402),
+        ("permission_error", "not allowed", 403),
+        ("not_found_error", "model: x", 404),
+        ("conflict_error", "busy", 409),
+        ("request_too_large", "too large", 413),
+        ("rate_limit_error", "slow down", 429),
+        ("api_error", "oh", 500),
+        ("timeout_error", "late", 504),
+        ("overloaded_error", "Overloaded", 529),
+    ],
+)
+def test_status_is_told_by_the_type_when_anthropic_sends_an_error_in_a_stream(
+    kind: str, words: str, status: int
+) -> None:
+    said: JsonObject = {"type": "error", "error": {"type": kind, "message": words}}
+    assert read_error(said, KEY)[:2] == (status, words)
+
+
+def test_missing_credit_counts_for_more_than_the_status_when_anthropic_says_so() -> None:
+    said: JsonObject = {"error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}
+    assert read(said, 400).status == 402
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000", ContextWindowError),
+        ("prompt is too long: 210000 tokens > 200000 maximum", ContextWindowError),
+        ("Output blocked by content filtering policy", ContentFilteredError),
+        ("the content filter is no parameter", ProviderError),
+    ],
+)
+def test_kind_is_told_by_the_words_when_the_type_does_not(words: str, kind: type[ProviderError]) -> None:
+    assert type(explain(400, words, "invalid_request_error")) is kind
+
+
+OPENAIS: list[tuple[JsonObject, type[ProviderError]]] = [
+    ({"code": "rate_limit_exceeded", "message": "Rate limit reached"}, RateLimitedError),
+    ({"code": "server_error", "message": "x"}, ServerError),
+    ({"type": "server_error", "code": None, "message": "Sorry"}, ServerError),
+    ({"code": "server_is_overloaded", "message": "x"}, ServerError),
+    ({"code": "slow_down", "message": "x"}, ServerError),
+    ({"type": "insufficient_quota", "code": "insufficient_quota", "message": "x"}, NoCreditError),
+    ({"code": "invalid_prompt", "message": "Invalid prompt"}, ContentFilteredError),
+    ({"code": "bio_policy", "message": "x"}, ContentFilteredError),
+    ({"code": "misalignment_policy_violation", "message": "x"}, ContentFilteredError),
+    ({"code": "image_content_policy_violation", "message": "x"}, ContentFilteredError),
+    ({"type": "invalid_request_error", "code": "context_length_exceeded", "message": "x"}, ContextWindowError),
+    ({"code": "invalid_image", "message": "The image is broken"}, ProviderError),
+]
+"""What a stream of responses goes on with, or its last event has."""
+
+
+@pytest.mark.parametrize(("said", "kind"), OPENAIS)
+def test_kind_fits_when_a_stream_of_responses_fails(said: JsonObject, kind: type[ProviderError]) -> None:
+    assert type(to_error(read_error(said, KEY), ENDPOINT, URL, "m")) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "asked_s"),
+    [
+        ("Limit 3, Used 3. Please try again in 1.5s. Visit x", 1.5),
+        ("Please try again in 20ms.", 0.02),
+        ("Please try again in 6m0s.", 360),
+        ("Please try again in 0s.", None),
+        ("Please try again in 5 days.", None),
+        ("Please try again in 99999999999s.", None),
+        ("Please try again later.", None),
+    ],
+)
+def test_wait_is_read_in_the_words_when_a_limit_of_requests_is_reached(words: str, asked_s: float | None) -> None:
+    assert read_error({"code": "rate_limit_exceeded", "message": words}, KEY).asked_s == asked_s
+    assert read_error({"code": "server_error", "message": words}, KEY).asked_s is None
+
+
+def test_other_provider_is_named_when_there_are_no_responses_at_the_base_url() -> None:
+    hint = to_error(Complaint(404, ""), ENDPOINT, f"{ENDPOINT.base_url}/responses", "m").hint
+    assert hint.startswith("Check the base URL: `cline auth -b URL`, or use `-P openai-compatible`")
+    assert "-P" not in explain(404).hint

@@ -1,88 +1,33 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cline_cli import __version__
-from cline_cli.agent.messages import AssistantMessage, TextPart, ToolCall, ToolResult, Usage, user_text
-from cline_cli.agent.provider import Delta, ReplyDiscarded, Request, TextDelta, ToolCallDelta, Waiting
+from cline_cli.agent.messages import AssistantMessage, TextPart, ToolCall, ToolResult, Usage
+from cline_cli.agent.provider import ReplyDiscarded, Request, TextDelta, ToolCallDelta
+from cline_cli.agent.tool import ToolSpec
 from cline_cli.config.paths import Paths
-from cline_cli.errors import (
-    ContextWindowError,
-    KeyRefusedError,
-    NoCreditError,
-    ProviderError,
-    RateLimitedError,
-    ServerError,
-    UnknownModelError,
-    UnreachableError,
-)
 from cline_cli.network.http import Network
 from cline_cli.providers import Endpoint
-from cline_cli.providers.openai_chat import OpenAIChat, connect, make_headers
+from cline_cli.providers._remote import Remote
+from cline_cli.providers.openai_chat import ChatCodec, connect
 from tests.fake_server import (
-    EVENT_STREAM,
     FakeServer,
     Turn,
     calls,
     delta_event,
     event,
-    hang,
     json_reply,
-    slow,
     status,
     stream_bytes,
     text,
 )
-
-KEY = "sk-canary-5cb1f3a2"
-REQUEST = Request("some/model", "Be brief.", (user_text("hi"),))
-RECORDINGS = Path(__file__).parent.parent / "recordings" / "openai_chat"
-
-
-def endpoint_at(server: FakeServer, provider: str = "cline") -> Endpoint:
-    return Endpoint(provider, server.base_url, KEY, "$CLINE_API_KEY", "session-1")
-
-
-class Play:
-    """What came of one request: its deltas, its error, and how long it would have slept."""
-
-    def __init__(self, *turns: Turn, idle_s: float = 5, endpoint: Endpoint | None = None, now_s: float = 0) -> None:
-        self.deltas: list[Delta] = []
-        self.error: ProviderError | None = None
-        self.slept: list[float] = []
-        with FakeServer(*turns) as self.server:
-            endpoint = endpoint or endpoint_at(self.server)
-            asyncio.run(self._run(endpoint, Network(idle_s=idle_s), now_s))
-
-    async def _run(self, endpoint: Endpoint, network: Network, now_s: float) -> None:
-        provider = OpenAIChat(endpoint, network, sleep=self._sleep, jitter=lambda: 0, now=lambda: now_s)
-        try:
-            async with aclosing(provider.stream(REQUEST)) as deltas:
-                async for delta in deltas:
-                    self.deltas.append(delta)
-        except ProviderError as error:
-            self.error = error
-        await provider.close()
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    @property
-    def requests(self) -> int:
-        return len(self.server.requests)
-
-    @property
-    def message(self) -> AssistantMessage:
-        assert self.error is None
-        message = self.deltas[-1]
-        assert isinstance(message, AssistantMessage)
-        return message
+from tests.providers.test_remote import KEY, PATHS, RECORDINGS, REQUEST, Play, endpoint_at
 
 
 def test_deltas_and_message_come_when_the_server_answers() -> None:
@@ -105,18 +50,6 @@ def test_message_comes_when_the_reply_is_not_streamed() -> None:
     play = Play(json_reply("hello"))
     assert play.deltas[0] == TextDelta("hello")
     assert play.message.usage == Usage(100, 10, cost_usd=0.001)
-
-
-def test_message_comes_when_the_connection_breaks_after_its_finish() -> None:
-    for then in ("close", "reset", "hang"):
-        play = Play(Turn((delta_event(content="hi"), delta_event("stop")), then=then), idle_s=0.1)
-        assert play.message.text == "hi"
-        assert play.requests == 1
-
-
-def test_message_comes_at_once_when_the_server_does_not_end_after_done() -> None:
-    play = Play(Turn((delta_event(content="hi"), delta_event("stop"), b"data: [DONE]\n\n"), then="hang"), idle_s=50)
-    assert play.message.text == "hi"
 
 
 def test_request_has_the_headers_of_the_original_when_it_goes_to_cline() -> None:
@@ -142,44 +75,22 @@ def test_request_has_the_headers_of_the_original_when_it_goes_to_cline() -> None
 @pytest.mark.parametrize(
     ("provider", "names"),
     [
-        ("openrouter", {"Authorization", "Content-Type", "User-Agent", "HTTP-Referer", "X-Title"}),
-        ("openai-compatible", {"Authorization", "Content-Type", "User-Agent"}),
+        ("openrouter", {"Authorization", "HTTP-Referer", "X-Title"}),
+        ("openai-compatible", {"Authorization"}),
     ],
 )
 def test_program_is_not_named_in_headers_when_it_need_not_be(provider: str, names: set[str]) -> None:
-    assert make_headers(Endpoint(provider, "http://h", KEY, "", "s")).keys() == names
+    assert ChatCodec(provider).headers(Endpoint(provider, "http://h", KEY, "", "s")).keys() == names
 
 
 def test_no_key_is_sent_when_there_is_none() -> None:
-    assert "Authorization" not in make_headers(Endpoint("openai-compatible", "http://h", "", "", "s"))
-
-
-@pytest.mark.parametrize("key", ["sk-canary\n", "sk canary", "sk-canary-é", "\x00"])
-def test_key_is_refused_unsent_when_it_cannot_be_one(key: str) -> None:
-    endpoint = Endpoint("cline", "http://127.0.0.1:1", key, "$CLINE_API_KEY", "s")
-    error = Play(endpoint=endpoint).error
-    assert isinstance(error, KeyRefusedError)
-    assert "unauthorized" in error.message
-    assert "$CLINE_API_KEY" in error.message
-    assert "canary" not in str(error)
-
-
-def test_one_connection_serves_all_requests_when_a_run_is_long() -> None:
-    async def ask(server: FakeServer) -> None:
-        provider = OpenAIChat(endpoint_at(server), Network())
-        for _ in range(4):
-            async with aclosing(provider.stream(REQUEST)) as deltas:
-                assert [delta async for delta in deltas]
-        await provider.close()
-
-    with FakeServer(text("a"), calls(("look", {})), status(503), text("b"), json_reply("c")) as server:
-        asyncio.run(ask(server))
-    assert server.connections == 1
+    endpoint = Endpoint("openai-compatible", "http://h", "", "", "s")
+    assert "Authorization" not in ChatCodec(endpoint.provider).headers(endpoint)
 
 
 def test_results_go_back_under_their_ids_when_a_tool_has_run() -> None:
     async def ask(server: FakeServer) -> None:
-        provider = OpenAIChat(endpoint_at(server), Network())
+        provider = connect(endpoint_at(server), Network(), PATHS)
         messages = REQUEST.messages
         for _ in range(3):
             async with aclosing(provider.stream(Request("m", "", messages))) as deltas:
@@ -195,131 +106,6 @@ def test_results_go_back_under_their_ids_when_a_tool_has_run() -> None:
     with FakeServer(same, same, same) as server:
         asyncio.run(ask(server))
     assert server.requests[2].results == {"same": "seen", "call_1": "seen"}
-
-
-def waits(*pairs: tuple[float, str]) -> list[Delta]:
-    return [Waiting(delay_s, cause) for delay_s, cause in pairs]
-
-
-@pytest.mark.parametrize("code", [408, 409, 429, 500, 502, 503, 504, 529])
-def test_request_is_made_again_when_a_status_says_that_it_may_help(code: int) -> None:
-    play = Play(status(code), status(code), text("hi", pieces=1))
-    cause = f"{'rate limit' if code == 429 else 'server error'} ({code})"
-    assert play.deltas == [*waits((0.5, cause), (1, cause)), TextDelta("hi"), play.message]
-    assert play.slept == [0.5, 1]
-
-
-def test_error_tells_how_often_it_was_tried_when_it_stays() -> None:
-    play = Play(*[status(503, {"error": {"message": "down"}}, {"X-Request-Id": "r1"})] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == 'cline failed (503): "down" [request r1] (5 tries). Try again later'
-    assert play.error.request_id == "r1"
-    assert play.slept == [0.5, 1, 2, 4]
-
-
-@pytest.mark.parametrize(
-    ("headers", "slept"),
-    [
-        ({"Retry-After": "7"}, 7),
-        ({"Retry-After": "0"}, 0.5),
-        ({"Retry-After": "-1"}, 0.5),
-        ({"Retry-After": "nan"}, 0.5),
-        ({"Retry-After": "inf"}, 0.5),
-        ({"Retry-After": "Fri, 01 Jan 100000 00:00:00 GMT"}, 0.5),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT"}, 90),
-        ({"Retry-After-Ms": "1500"}, 1.5),
-    ],
-)
-def test_server_is_obeyed_when_it_says_how_long_to_wait(headers: dict[str, str], slept: float) -> None:
-    play = Play(status(429, "", headers), text("hi"), now_s=10)
-    assert play.slept == [slept]
-    assert play.message.text == "hi"
-
-
-def test_run_stops_and_says_when_to_come_back_when_the_wait_is_long() -> None:
-    play = Play(status(429, "", {"Retry-After": "400"}))
-    assert isinstance(play.error, RateLimitedError)
-    assert str(play.error) == "cline is at its rate limit (429). Try again in 7 min"
-    assert play.slept == []
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (400, ProviderError),
-        (401, KeyRefusedError),
-        (402, NoCreditError),
-        (403, KeyRefusedError),
-        (404, UnknownModelError),
-        (413, ContextWindowError),
-        (422, ProviderError),
-        (501, ServerError),
-    ],
-)
-def test_exactly_one_request_is_made_when_another_would_not_help(code: int, kind: type[ProviderError]) -> None:
-    play = Play(status(code, {"error": {"message": f"the model and {KEY}"}}, {"Retry-After": "1"}))
-    assert type(play.error) is kind
-    assert play.requests == 1
-    assert play.deltas == []
-    assert KEY not in repr(play.error) + str(play.error)
-
-
-def test_body_of_an_error_does_not_matter_when_it_breaks_off() -> None:
-    play = Play(Turn((b"x",), 400, {**EVENT_STREAM}, then="reset"))
-    assert str(play.error) == "cline refused the request (400)"
-    assert play.requests == 1
-
-
-@pytest.mark.parametrize("then", ["close", "reset"])
-def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off(then: str) -> None:
-    broken = Turn((delta_event(content="par"),), then="reset" if then == "reset" else "close")
-    play = Play(broken, text("whole", pieces=1))
-    cause = f"the connection to {play.server.origin[7:]} broke off"
-    assert play.deltas == [
-        TextDelta("par"),
-        ReplyDiscarded(cause),
-        Waiting(0.5, cause),
-        TextDelta("whole"),
-        play.message,
-    ]
-    assert play.message.text == "whole"
-
-
-def test_nothing_is_discarded_when_nothing_had_come() -> None:
-    play = Play(stream_bytes(b"", then="close"), text("whole"))
-    assert not [delta for delta in play.deltas if isinstance(delta, ReplyDiscarded)]
-
-
-@pytest.mark.parametrize("name", ["one_tool", "parallel_tools"])
-def test_whole_reply_or_none_comes_when_a_stream_ends_at_any_byte(name: str) -> None:
-    raw = (RECORDINGS / f"{name}.sse").read_bytes()
-    finish = raw.index(b'"finish_reason":"tool_calls"')
-    for place in range(0, len(raw), 23):
-        play = Play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
-        assert play.requests == 2 or place > finish
-        assert len(play.message.tool_calls) == (1 if name == "one_tool" else 3)
-
-
-def test_calls_of_a_cut_reply_never_come_when_it_is_never_whole() -> None:
-    raw = (RECORDINGS / "truncated.sse").read_bytes()
-    play = Play(*[stream_bytes(raw)] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == "the reply of cline ended in the middle (5 tries). Try again later"
-    assert play.error.exit_code == 75
-    assert not [delta for delta in play.deltas if isinstance(delta, AssistantMessage)]
-    assert len([delta for delta in play.deltas if isinstance(delta, ReplyDiscarded)]) == 4
-
-
-def test_reply_is_asked_for_again_when_an_event_is_damaged() -> None:
-    play = Play(stream_bytes(delta_event(content="a") + b"data: {\n\n" + delta_event("stop")), text("b"))
-    assert play.message.text == "b"
-    assert play.requests == 2
-
-
-def test_reply_is_not_asked_for_again_when_it_is_too_large() -> None:
-    play = Play(stream_bytes(b"data: " + b"x" * (17 << 20)))
-    assert "larger than 16 MiB" in str(play.error)
-    assert play.requests == 1
 
 
 @pytest.mark.parametrize("name", ["top_level_error", "choice_error"])
@@ -349,67 +135,46 @@ def test_words_of_the_server_are_told_when_an_error_in_the_stream_is_final(
         assert play.requests == 1
 
 
-def test_three_tries_are_made_when_there_is_no_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    play = Play(endpoint=Endpoint("cline", f"http://127.0.0.1:{port}/api/v1", KEY, "", "s"))
-    cause = f"cannot reach 127.0.0.1:{port}: connection refused"
-    assert play.deltas == waits((0.5, cause), (1, cause))
-    assert isinstance(play.error, UnreachableError)
-    assert str(play.error) == f"{cause} (3 tries). Check the network and the base URL"
-    assert play.error.exit_code == 69
+LOOK = ToolSpec("look", "Looks.", {"type": "object"}, "reads")
 
 
-@pytest.mark.parametrize("turn", [hang(), slow(["a", "b"], 30)])
-def test_no_other_request_is_made_when_the_server_stays_silent(turn: Turn) -> None:
-    play = Play(turn, idle_s=0.05)
-    assert isinstance(play.error, ServerError)
-    assert "timed out" in play.error.message
-    assert play.requests == 1
+@pytest.mark.parametrize(
+    ("provider", "request_", "is_call"),
+    [
+        ("ollama", replace(REQUEST, tools=(LOOK,)), True),
+        ("llama-server", replace(REQUEST, tools=(LOOK,)), True),
+        ("ollama", REQUEST, False),
+        ("ollama", replace(REQUEST, tools=(LOOK,), may_call=False), False),
+        ("cline", replace(REQUEST, tools=(LOOK,)), False),
+        ("no-such", replace(REQUEST, tools=(LOOK,)), False),
+    ],
+)
+def test_text_is_read_as_a_call_where_models_are_known_to_write_it_so(
+    provider: str, request_: Request, is_call: bool
+) -> None:
+    reader = ChatCodec(provider).read(request_)
+    reader.feed(delta_event("stop", content='{"name": "look", "arguments": {}}'))
+    assert bool(reader.finish().tool_calls) == is_call
 
 
-def test_base_url_is_doubted_when_a_web_page_answers() -> None:
-    play = Play(Turn((b"<html>Welcome</html>",), 200, {"Content-Type": "text/html; charset=utf-8"}))
-    assert str(play.error).startswith(f"cline answered with a web page at {play.server.base_url}/chat/completions")
-    assert "cline auth -b URL" in str(play.error)
-    assert play.requests == 1
+def test_request_is_made_again_without_what_the_server_does_not_know() -> None:
+    detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
+    play = Play(status(422, {"detail": detail}), text("hi"))
+    first, second = play.server.requests
+    assert play.message.text == "hi"
+    assert first.body.keys() - second.body.keys() == {"stream_options"}
+    assert play.slept == []
 
 
-def test_connection_is_let_go_when_the_reader_stops_early() -> None:
-    async def first(server: FakeServer) -> Sequence[Delta]:
-        provider = OpenAIChat(endpoint_at(server), Network())
-        async with aclosing(provider.stream(REQUEST)) as deltas:
-            delta = await anext(deltas)
-        await provider.close()
-        return [delta]
-
-    with FakeServer(stream_bytes(delta_event(content="a"), then="hang")) as server:
-        assert asyncio.run(first(server)) == [TextDelta("a")]
-
-
-def test_wait_ends_when_the_run_is_cancelled() -> None:
-    async def cancel(server: FakeServer) -> None:
-        provider = OpenAIChat(endpoint_at(server), Network())
-
-        async def ask() -> None:
-            async with aclosing(provider.stream(REQUEST)) as deltas:
-                async for delta in deltas:
-                    waiting.set_result(delta)
-
-        waiting: asyncio.Future[Delta] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(ask())
-        assert await waiting == Waiting(60, "rate limit (429)")
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await provider.close()
-
-    with FakeServer(status(429, "", {"Retry-After": "60"})) as server:
-        asyncio.run(cancel(server))
+def test_refusal_is_told_when_the_server_refuses_the_same_again() -> None:
+    refusal = status(400, {"error": {"message": "Unknown parameter: stream_options", "code": 400}})
+    play = Play(refusal, refusal)
+    assert play.requests == 2
+    assert str(play.error) == 'cline refused the request (400): "Unknown parameter: stream_options"'
 
 
 def test_provider_is_connected_when_the_table_names_it(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path, {})
     provider = connect(Endpoint("cline", "http://127.0.0.1:1", KEY, "", "s"), Network(), paths)
-    assert isinstance(provider, OpenAIChat)
+    assert isinstance(provider, Remote)
     assert KEY not in repr(provider)

@@ -10,17 +10,22 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.messages import AssistantMessage, JsonValue, StopReason, TextPart, ThinkingPart, ToolCall, Usage
 from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
+from cline_cli.agent.tool import ToolSpec
 from cline_cli.errors import ProviderError
 from cline_cli.network.http import CutOffError
-from cline_cli.providers._openai_reply import MAX_REPLY_CHARACTERS, ReplyDelta, ReplyReader, ServerSaidError
+from cline_cli.providers._codec import ReplyDelta, ServerSaidError
+from cline_cli.providers._draft import MAX_REPLY_CHARACTERS
+from cline_cli.providers._openai_reply import ReplyReader
+from cline_cli.providers._text_calls import TextCalls
 from tests.fake_server import delta_event, event
 
-RECORDINGS = Path(__file__).parent.parent / "recordings" / "openai_chat"
+RECORDINGS = Path(__file__).parent.parent / "recordings" / "cline"
 DETAIL = (
     '{"type":"reasoning.text","text":"The user greets.","format":"anthropic-claude-v1",'
     '"index":0,"signature":"EqQBCk=="}'
 )
 SONNET = "anthropic/claude-sonnet-4.6"
+SEAL = "openai_chat/cline"
 
 WHOLE = {
     "text": AssistantMessage(
@@ -44,10 +49,10 @@ WHOLE = {
         SONNET,
     ),
     "reasoning": AssistantMessage(
-        (ThinkingPart("The user greets.", f"[{DETAIL}]"), TextPart("Hello!")), "stop", Usage(12, 20), SONNET
+        (ThinkingPart("The user greets.", f"{SEAL}:[{DETAIL}]"), TextPart("Hello!")), "stop", Usage(12, 20), SONNET
     ),
     "reasoning_content": AssistantMessage(
-        (ThinkingPart("Hm."), TextPart("Hi")), "stop", Usage(9, 3), "deepseek-reasoner"
+        (ThinkingPart("Hm.", f"{SEAL}:reasoning_content"), TextPart("Hi")), "stop", Usage(9, 3), "deepseek-reasoner"
     ),
     "length": AssistantMessage((ToolCall("t1", "editor", '{"path":"a'),), "length", Usage(10, 32000), SONNET),
     "no_done": AssistantMessage((TextPart("Hi"),), "stop", Usage(), SONNET),
@@ -206,6 +211,11 @@ def test_strange_values_are_passed_over_when_a_chunk_holds_them(data: JsonValue)
         ("tool_calls", "stop"),
         ("function_call", "stop"),
         ("eos", "stop"),
+        ("end", "stop"),
+        ("max_tokens", "length"),
+        ("model_length", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("sensitive", "content_filter"),
     ],
 )
 def test_stop_reason_is_read_when_there_are_no_calls(finish: str, reason: StopReason) -> None:
@@ -299,6 +309,17 @@ CALLS: dict[str, tuple[list[list[Fragment]], list[tuple[str, str, str]]]] = {
         [("a", "x", "{}"), ("call_2", "y", "{}")],
     ),
     "strange id and index": ([[(10**30, 5, "x", "{}")]], [("call_1", "x", "{}")]),
+    "no index, no ids, in order": (
+        [[(None, "a", "x", ""), (None, "b", "y", "")], [(None, None, None, "{}"), (None, None, None, '{"b":1}')]],
+        [("a", "x", "{}"), ("b", "y", '{"b":1}')],
+    ),
+    "indexes from one": ([[(1, "a", "x", "")], [(1, None, None, "{}")]], [("a", "x", "{}")]),
+    "empty id and name": ([[(0, "a", "x", "{")], [(0, "", "", "}")]], [("a", "x", "{}")]),
+    "empty arguments": ([[(0, "a", "x", "")], [(0, "a", "x", "")]], [("a", "x", "")]),
+    "another name with the same id": ([[(0, "a", "x", "{")], [(0, "a", "y", "}")]], [("a", "x", "{}")]),
+    "arguments as a list": ([[(0, "a", "x", [])]], [("a", "x", "")]),
+    "arguments that are no JSON": ([[(0, "a", "x", "{'b': 1}")]], [("a", "x", "{'b': 1}")]),
+    "arguments cut short": ([[(0, "a", "x", '{"b":')]], [("a", "x", '{"b":')]),
 }
 
 
@@ -306,6 +327,152 @@ CALLS: dict[str, tuple[list[list[Fragment]], list[tuple[str, str, str]]]] = {
 def test_calls_are_assembled_when_fragments_vary(case: str) -> None:
     events, calls = CALLS[case]
     assert read_calls(*events) == calls
+
+
+def test_arguments_are_empty_when_they_are_null() -> None:
+    raw = event({"choices": [{"delta": {"tool_calls": [{"id": "a", "function": {"name": "x", "arguments": None}}]}}]})
+    assert read(raw, delta_event("tool_calls"))[1].tool_calls == (ToolCall("a", "x", ""),)
+
+
+def test_call_is_read_when_it_has_the_old_form() -> None:
+    pieces = [{"name": "x", "arguments": ""}, {"arguments": '{"b"'}, {"arguments": ":1}"}]
+    deltas, message = read(*(delta_event(function_call=piece) for piece in pieces), delta_event("function_call"))
+    assert message.tool_calls == (ToolCall("call_1", "x", '{"b":1}'),)
+    assert message.stop_reason == "tool_calls"
+    assert [delta for delta in deltas if isinstance(delta, ToolCallDelta)] == [
+        ToolCallDelta("x", ""),
+        ToolCallDelta("x", '{"b"'),
+        ToolCallDelta("x", ":1}"),
+    ]
+
+
+def test_call_of_the_old_form_is_read_when_the_reply_was_not_streamed() -> None:
+    message: JsonValue = {"content": None, "function_call": {"name": "x", "arguments": "{}"}}
+    body = {"choices": [{"message": message, "finish_reason": "function_call"}]}
+    assert read_whole(json.dumps(body).encode()).tool_calls == (ToolCall("call_1", "x", "{}"),)
+
+
+@pytest.mark.parametrize(
+    ("deltas", "field", "text"),
+    [
+        ([{"reasoning": "a"}, {"reasoning": "b"}], "reasoning", "ab"),
+        ([{"reasoning_content": "a"}, {"reasoning_content": "b"}], "reasoning_content", "ab"),
+        ([{"reasoning": "a", "reasoning_content": "a"}], "reasoning", "a"),
+        ([{"reasoning": "", "reasoning_content": "a"}], "reasoning_content", "a"),
+        ([{"reasoning": None, "reasoning_content": "a"}, {"reasoning_content": None}], "reasoning_content", "a"),
+        ([{"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]}], "content", "a"),
+        ([{"content": [{"type": "thinking", "thinking": "a"}]}], "content", "a"),
+    ],
+)
+def test_thinking_is_read_once_when_it_comes_under_any_name(
+    deltas: list[dict[str, JsonValue]], field: str, text: str
+) -> None:
+    given, message = read(*(event({"choices": [{"delta": delta}]}) for delta in deltas), delta_event("stop"))
+    assert message.parts == (ThinkingPart(text, f"{SEAL}:{field}"),)
+    assert "".join(delta.text for delta in given if isinstance(delta, ThinkingDelta)) == text
+
+
+def test_thinking_is_shown_when_it_comes_in_blocks_only() -> None:
+    blocks = [{"type": "reasoning.text", "index": 0, "text": text} for text in ("a", "b")]
+    deltas, message = read(*(delta_event(reasoning_details=[block]) for block in blocks), delta_event("stop"))
+    assert deltas == [ThinkingDelta("a"), ThinkingDelta("b")]
+    assert message.parts == (ThinkingPart("ab", SEAL + ':[{"type":"reasoning.text","index":0,"text":"ab"}]'),)
+
+
+def test_blocks_are_kept_when_nothing_of_them_can_be_shown() -> None:
+    deltas, message = read(
+        delta_event(reasoning_details=[{"type": "reasoning.encrypted", "data": "x"}]), delta_event("stop")
+    )
+    assert deltas == []
+    assert message.parts == (ThinkingPart("", SEAL + ':[{"type":"reasoning.encrypted","data":"x"}]'),)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        ({"x_groq": {"error": "over capacity"}}, "over capacity"),
+        (
+            {"object": "error", "message": "no room", "code": 500},
+            {"object": "error", "message": "no room", "code": 500},
+        ),
+        (
+            {"choices": [{"delta": {}, "finish_reason": "network_error"}]},
+            {"code": "service_unavailable", "message": "the reply ended with network_error"},
+        ),
+    ],
+)
+def test_error_is_given_out_when_a_server_has_a_way_of_its_own_to_say_it(chunk: JsonValue, said: JsonValue) -> None:
+    for is_first in (True, False):
+        reader = ReplyReader("groq")
+        if not is_first:
+            reader.feed(delta_event(content="hi") + delta_event(content="ho"))
+        with pytest.raises(ServerSaidError) as caught:
+            reader.feed(event(chunk))
+        assert caught.value.said == said
+
+
+def test_usage_stays_when_a_later_chunk_has_only_zeros() -> None:
+    events = [event({"usage": {"prompt_tokens": n, "total_tokens": n}}) for n in (7, 0)]
+    assert read(delta_event(content="a"), delta_event("stop"), *events)[1].usage == Usage(7)
+
+
+TOOLS = (ToolSpec("look", "", {"type": "object"}, "reads"),)
+CALL = '{"name": "look", "arguments": {"at": "ä🙂"}}'
+
+
+def read_text_calls(*pieces: bytes) -> tuple[list[ReplyDelta], AssistantMessage]:
+    reader = ReplyReader("ollama", frozenset({"call_1"}), text_calls=TextCalls(TOOLS))
+    deltas = [delta for piece in pieces for delta in reader.feed(piece)]
+    return deltas, reader.finish()
+
+
+def test_call_is_made_of_a_text_that_is_nothing_else() -> None:
+    deltas, message = read_text_calls(delta_event(content=CALL[:9]), delta_event(content=CALL[9:]), delta_event("stop"))
+    assert deltas == [ToolCallDelta("look", '{"at": "ä🙂"}')]
+    assert message.parts == (ToolCall("call_2", "look", '{"at": "ä🙂"}'),)
+    assert message.stop_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_text_stays_text_when_the_reply_was_cut_behind_a_call(finish: str) -> None:
+    deltas, message = read_text_calls(delta_event(content=CALL), delta_event(finish))
+    assert deltas == [TextDelta(CALL)]
+    assert message.parts == (TextPart(CALL),)
+
+
+def test_text_stays_text_when_there_are_calls_of_the_proper_form_too() -> None:
+    deltas, message = read_text_calls(
+        delta_event(content=CALL), fragments_event((0, "a", "look", "{}")), delta_event("tool_calls")
+    )
+    assert deltas == [TextDelta(CALL), ToolCallDelta("look", "{}")]
+    assert message.parts == (TextPart(CALL), ToolCall("a", "look", "{}"))
+
+
+def test_thinking_is_shown_at_once_when_text_is_held_back() -> None:
+    deltas, message = read_text_calls(
+        delta_event(content=CALL[:5]), delta_event(reasoning="hm"), delta_event(content=CALL[5:]), delta_event("stop")
+    )
+    assert deltas == [ThinkingDelta("hm"), ToolCallDelta("look", '{"at": "ä🙂"}')]
+    assert len(message.tool_calls) == 1
+
+
+@given(st.text(), st.integers(0, 20))
+def test_no_character_is_lost_when_text_might_have_been_a_call(text: str, cut: int) -> None:
+    for prefix in ("", CALL[:cut], "```json\n", "<tool_call>", "[TOOL_CALLS]"):
+        whole = f"{prefix}{text}"
+        deltas, message = read_text_calls(
+            delta_event(content=whole[:cut]), delta_event(content=whole[cut:]), delta_event("stop")
+        )
+        if not message.tool_calls:
+            assert message.text == whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == message.text
+
+
+def test_nothing_comes_of_text_that_is_held_back_when_the_reply_breaks_off() -> None:
+    reader = ReplyReader("ollama", text_calls=TextCalls(TOOLS))
+    assert reader.feed(delta_event(content=CALL)) == []
+    with pytest.raises(CutOffError):
+        reader.finish()
 
 
 def test_ids_are_made_up_when_the_history_holds_them_already() -> None:
@@ -401,7 +568,12 @@ def test_message_is_read_when_the_reply_was_not_streamed() -> None:
     assert deltas == [ThinkingDelta("hm"), TextDelta("hi"), ToolCallDelta("x", ""), ToolCallDelta("x", "")]
     assert reader.is_done
     assert reader.finish() == AssistantMessage(
-        (ThinkingPart("hm"), TextPart("hi"), ToolCall("a", "x", ""), ToolCall("call_2", "x", "")),
+        (
+            ThinkingPart("hm", f"{SEAL}:reasoning"),
+            TextPart("hi"),
+            ToolCall("a", "x", ""),
+            ToolCall("call_2", "x", ""),
+        ),
         "tool_calls",
         Usage(3, 2, cost_usd=0.5),
         "m",

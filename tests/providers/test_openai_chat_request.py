@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,9 @@ from cline_cli.agent.messages import (
 )
 from cline_cli.agent.provider import Effort, Request
 from cline_cli.agent.tool import ToolSpec
+from cline_cli.providers._chat_dialects import DIALECTS, Dialect
 from cline_cli.providers._openai_request import RequestWriter
+from cline_cli.providers._signatures import seal
 
 SONNET = "anthropic/claude-sonnet-4.6"
 LOOK = ToolSpec("look", "Looks.", {"type": "object", "properties": {}}, "reads")
@@ -138,21 +141,24 @@ def test_prompt_is_marked_for_the_cache_when_the_model_needs_it(provider: str, m
     assert written.count(b"cache_control") == (2 if is_marked else 0)
 
 
-def test_last_user_message_alone_is_marked_when_there_are_several() -> None:
+def test_first_user_message_alone_is_marked_when_there_are_several() -> None:
     messages = history(
-        user_text('ends like parts: "}]'),
+        UserMessage((PNG, TextPart("what is it?"))),
         AssistantMessage((TextPart("a"),), "stop"),
-        UserMessage((TextPart("two"), TextPart("parts"))),
+        user_text('ends like parts: "}]'),
         called(ToolCall("c1", "look", "{}")),
-        seen("c1"),
+        seen("c1", PNG),
         provider="cline",
         model=SONNET,
     )
     assert json.dumps(messages).count("cache_control") == 1
     assert isinstance(messages, list)
-    assert messages[2] == {
+    assert messages[0] == {
         "role": "user",
-        "content": [{"type": "text", "text": "two"}, {"type": "text", "text": "parts", "cache_control": EPHEMERAL}],
+        "content": [
+            {"type": "image_url", "image_url": {"url": PNG_URL}},
+            {"type": "text", "text": "what is it?", "cache_control": EPHEMERAL},
+        ],
     }
 
 
@@ -256,16 +262,31 @@ def test_content_says_that_it_is_empty_when_a_tool_returned_nothing() -> None:
 DETAILS: JsonValue = [{"type": "reasoning.text", "text": "hm", "signature": "s"}]
 
 
+def sealed(provider: str, value: JsonValue) -> str:
+    return seal(f"openai_chat/{provider}", value if isinstance(value, str) else json.dumps(value))
+
+
 @pytest.mark.parametrize(
     ("provider", "signature", "fields"),
     [
         ("cline", "", {"reasoning": "hm"}),
         ("openrouter", "", {"reasoning": "hm"}),
-        ("openai-compatible", "", {"reasoning_content": "hm"}),
-        ("cline", json.dumps(DETAILS), {"reasoning_details": DETAILS}),
-        ("openai-compatible", json.dumps(DETAILS), {"reasoning_content": "hm"}),
+        ("openai-compatible", "", {}),
+        ("cline", sealed("cline", DETAILS), {"reasoning_details": DETAILS}),
+        ("openai-compatible", sealed("cline", DETAILS), {}),
+        ("openai-compatible", sealed("openai-compatible", "reasoning_content"), {"reasoning_content": "hm"}),
         ("cline", "of another provider", {"reasoning": "hm"}),
-        ("cline", '{"of": "another"}', {"reasoning": "hm"}),
+        ("cline", sealed("cline", '[{"of": "another"}'), {"reasoning": "hm"}),
+        (
+            "mistral",
+            sealed("mistral", "content"),
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                    {"type": "text", "text": "a"},
+                ]
+            },
+        ),
     ],
 )
 def test_thinking_is_sent_back_as_the_provider_takes_it_when_there_was_some(
@@ -277,7 +298,51 @@ def test_thinking_is_sent_back_as_the_provider_takes_it_when_there_was_some(
 
 def test_content_is_empty_when_a_reply_was_only_thought() -> None:
     message = AssistantMessage((ThinkingPart("hm"),), "stop")
-    assert history(message) == [{"role": "assistant", "content": "", "reasoning_content": "hm"}]
+    assert history(message) == [{"role": "assistant", "content": ""}]
+
+
+def test_content_is_the_thinking_when_a_reply_of_mistral_was_only_thought() -> None:
+    message = AssistantMessage((ThinkingPart("hm", sealed("mistral", "content")),), "stop")
+    part = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    assert history(message, provider="mistral") == [{"role": "assistant", "content": [part]}]
+
+
+def test_calls_have_thinking_beside_them_when_the_provider_requires_it() -> None:
+    messages = history(called(ToolCall("c1", "look", "{}")), seen("c1"), provider="deepseek")
+    assert isinstance(messages, list)
+    assert messages[0]["reasoning_content"] == ""
+
+
+def test_call_and_result_have_the_same_id_when_the_provider_takes_short_ones_only() -> None:
+    messages = history(called(ToolCall("toolu_01A", "look", "{}")), seen("toolu_01A"), provider="mistral")
+    assert isinstance(messages, list)
+    (call,) = messages[0]["tool_calls"]
+    assert call["id"] == messages[1]["tool_call_id"]
+    assert len(call["id"]) == 9
+    assert call["id"].isalnum()
+
+
+def test_choice_of_tools_is_said_when_there_are_tools() -> None:
+    request = Request("m", "", (user_text("hi"),), (LOOK,))
+    assert body(request)["tool_choice"] == "auto"
+    closed = body(replace(request, may_call=False))
+    assert (closed["tool_choice"], closed["tools"]) == ("none", body(request)["tools"])
+    assert "tool_choice" not in body(replace(request, tools=()))
+
+
+def test_body_is_that_of_the_dialect_when_a_server_has_refused_the_one_before() -> None:
+    writer = RequestWriter("openai-compatible")
+    request = Request("m", "", (called(ToolCall("c1", "look", "{}")), seen("c1")), (LOOK,), 9, "low")
+    before = json.loads(writer.write(request))
+    meager = Dialect(effort="", limit="", thinking="required", asks_for_usage=False, chooses_tools=False)
+    writer.speak(meager)
+    after = json.loads(writer.write(request))
+    assert before.keys() - after.keys() == {"stream_options", "max_tokens", "reasoning_effort", "tool_choice"}
+    assert after["messages"][0] == {**before["messages"][0], "reasoning_content": ""}
+
+
+def test_usage_is_not_asked_for_when_the_provider_sends_it_by_itself() -> None:
+    assert "stream_options" not in body(Request("m", "", (user_text("hi"),)), "mistral")
 
 
 @pytest.mark.parametrize(("text", "sent"), [("a\udcffb", "a\ufffdb"), ("\ud83d\ude42", "🙂")])
@@ -285,13 +350,38 @@ def test_body_is_utf8_when_a_text_holds_surrogates(text: str, sent: str) -> None
     assert history(user_text(text)) == [{"role": "user", "content": sent}]
 
 
-def test_earlier_bytes_are_sent_again_when_the_history_grows() -> None:
-    writer = RequestWriter("cline")
-    messages: list[Message] = [user_text("go")]
-    for step in range(3):
-        messages += [called(ToolCall(f"c{step}", "look", "{}")), seen(f"c{step}", PNG)]
-        request = Request(SONNET, "s", tuple(messages), (LOOK,))
-        assert writer.write(request) == RequestWriter("cline").write(request)
+def hold_dialogue(provider: str) -> tuple[Message, ...]:
+    """Return a long dialogue with all that can stand in one, as this provider would have thought and called."""
+    messages: list[Message] = [UserMessage((TextPart("go"), PNG))]
+    for step in range(30):
+        thinking = ThinkingPart(f"hm {step}", sealed(provider, ("reasoning_content", DETAILS, "content")[step % 3]))
+        calls = [ToolCall(f"call_{step}_{place}", "look", '{"at": 1}') for place in range(step % 4)]
+        parts = (*((thinking,) if step % 2 else ()), TextPart(f"step {step}"), *calls)
+        messages.append(AssistantMessage(parts, "tool_calls" if calls else "stop"))
+        messages += [seen(call.id, TextPart("seen"), *((PNG,) if step % 5 == 3 else ())) for call in calls]
+        if not calls:
+            messages.append(user_text(f"and {step}?"))
+    return tuple(messages)
+
+
+@pytest.mark.parametrize("model", [SONNET, "openai/gpt-5.4"])
+@pytest.mark.parametrize("provider", sorted(DIALECTS))
+def test_earlier_bytes_are_sent_again_when_the_history_grows(provider: str, model: str) -> None:
+    writer = RequestWriter(provider)
+    messages = hold_dialogue(provider)
+    sent = b""
+    for end in range(1, len(messages) + 1):
+        if isinstance(messages[end - 1], AssistantMessage) or (
+            end < len(messages) and isinstance(messages[end], ToolResult)
+        ):
+            continue  # no request is made in the middle of calls and results
+        request = Request(model, "s", messages[:end], (LOOK,), effort="high")
+        raw = writer.write(request)
+        prefix, _, _ = raw.partition(b'],"tools":')
+        assert prefix.startswith(sent)
+        assert raw == RequestWriter(provider).write(request)
+        sent = prefix
+    assert sent.count(b'"role":"assistant"') == 30
 
 
 def test_message_is_serialized_once_when_it_is_sent_again() -> None:

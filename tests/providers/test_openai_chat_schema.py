@@ -15,7 +15,8 @@ from cline_cli.errors import ContextWindowError, ProviderError
 from cline_cli.network.http import Network
 from cline_cli.providers import Endpoint
 from cline_cli.providers._openai_schema import is_strict, response_format
-from cline_cli.providers.openai_chat import OpenAIChat
+from cline_cli.providers._remote import Remote
+from cline_cli.providers.openai_chat import ChatCodec
 from cline_cli.schema import read_schema
 from tests.fake_server import FakeServer, Turn, delta_event, event, status, stream_bytes, text
 
@@ -42,7 +43,7 @@ class Play:
 
     async def _run(self, requests: Sequence[Request]) -> None:
         endpoint = Endpoint("openai-compatible", self.server.base_url, "sk-test", "-k", "s")
-        provider = OpenAIChat(endpoint, Network(), sleep=self._no_sleep, jitter=lambda: 0)
+        provider = Remote(endpoint, Network(), ChatCodec(endpoint.provider), sleep=self._no_sleep, jitter=lambda: 0)
         try:
             for request in requests:
                 async with aclosing(provider.stream(request)) as deltas:

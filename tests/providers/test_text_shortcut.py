@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.messages import AssistantMessage
 from cline_cli.network.http import CutOffError
-from cline_cli.providers._openai_reply import ReplyDelta, ReplyReader, ServerSaidError
-from cline_cli.providers._openai_shortcut import MAX_LESSONS, TextShortcut
+from cline_cli.providers._codec import ReplyDelta, ServerSaidError
+from cline_cli.providers._openai_reply import ReplyReader
+from cline_cli.providers._text_shortcut import MAX_LESSONS, TextShortcut
 
 PLAIN = '{"model":"m","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}'
 CALLING = '{"choices":[{"delta":{"content":%s,"tool_calls":[{"index":0,"function":{"name":"t","arguments":"1"}}]}}]}'
@@ -144,3 +145,12 @@ def test_learning_goes_on_when_it_helps() -> None:
         shortcut.learn(f'{{"n":{number},"text":"one"}}', "one")
         assert shortcut.read(f'{{"n":{number},"text":"two"}}') == "two"
     assert parser.count == 100
+
+
+def test_nothing_is_read_when_the_shape_was_forgotten() -> None:
+    shortcut = TextShortcut(Parser())
+    shortcut.learn('{"text":"one"}', "one")
+    shortcut.forget()
+    assert shortcut.read('{"text":"two"}') is None
+    shortcut.learn('{"text":"one"}', "one")
+    assert shortcut.read('{"text":"two"}') == "two"
