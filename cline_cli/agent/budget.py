@@ -8,17 +8,13 @@ short answer. What is left buys the output of the next request; where that is to
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from cline_cli.agent.messages import AssistantMessage, ImagePart, Message, TextPart, ThinkingPart, Usage
+from cline_cli.agent.gauge import Gauge, estimate_tokens
+from cline_cli.agent.messages import AssistantMessage, Message, Usage
 
-CHARACTERS_PER_TOKEN = 3
-"""Fewer than the usual four: where a limit hangs on an estimate, it errs on the safe side."""
-IMAGE_TOKENS = 1600
-"""What the largest image takes with the usual providers."""
 LEAST_TOKENS = 256
 """Output that is worth a request."""
 CLOSING_TOKENS = 1000
@@ -47,21 +43,6 @@ class Price(NamedTuple):
             + usage.cache_write_tokens * write_usd
             + usage.output_tokens * self.output_usd
         ) / 1e6
-
-
-def estimate_tokens(messages: Sequence[Message]) -> int:
-    """Return about how many tokens these messages take in a request."""
-    characters = images = 0
-    for message in messages:
-        for part in message.parts:
-            match part:
-                case TextPart(text) | ThinkingPart(text):
-                    characters += len(text)
-                case ImagePart():
-                    images += 1
-                case _:
-                    characters += len(part.name) + len(part.arguments)
-    return math.ceil(characters / CHARACTERS_PER_TOKEN) + images * IMAGE_TOKENS
 
 
 def complete_usage(reply: AssistantMessage, context_tokens: int, price: Price | None) -> Usage:
@@ -111,21 +92,30 @@ class Budget:
     max_cost_usd: float | None
     price: Price | None
     """Known where there is a limit."""
-    context_tokens: int
-    """About how many tokens the next request takes to read."""
-    _measured: int = 0
-    """How many messages of the history are in that number."""
+    gauge: Gauge
+
+    @property
+    def context_tokens(self) -> int:
+        """About how many tokens the next request takes to read."""
+        return self.gauge.tokens
 
     def measure(self, messages: Sequence[Message]) -> None:
         """Take notice of what was added to the history."""
-        self.context_tokens += estimate_tokens(messages[self._measured :])
-        self._measured = len(messages)
+        self.gauge.measure(messages)
 
     def complete(self, reply: AssistantMessage) -> AssistantMessage:
-        """Return a reply with what its provider did not say of its usage; what it said of the request is believed."""
+        """Return a reply with what its provider did not say of its usage, and learn from what it said."""
         usage = complete_usage(reply, self.context_tokens, self.price)
-        self.context_tokens = reply.usage.input_tokens or self.context_tokens
+        self.gauge.learn(reply.usage.input_tokens)
         return replace(reply, usage=usage)
+
+    def can_spare(self, spent_usd: float, usage: Usage, next_tokens: int) -> bool:
+        """Return whether a request of that usage leaves enough for one that reads `next_tokens`, and a closing one."""
+        if self.max_cost_usd is None or self.price is None:
+            return True
+        dearest = max(self.price.input_usd, self.price.cache_write_usd or 0)
+        cost_usd = (usage.input_tokens * dearest + usage.output_tokens * self.price.output_usd) / 1e6
+        return allow(self.max_cost_usd - spent_usd - cost_usd, self.price, next_tokens).next_tokens >= LEAST_TOKENS
 
     def allowance(self, spent_usd: float) -> Allowance | None:
         """Return what the next request may write; None where money is no object."""

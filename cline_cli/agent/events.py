@@ -91,6 +91,22 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Compacted:
+    """The older part of the history has been replaced by something shorter, so that the next request fits."""
+
+    before_tokens: int
+    """About what the next request would have taken."""
+    after_tokens: int
+    """About what it takes now."""
+    manner: Literal["agentic", "basic"]
+    """Whether a model wrote down what came before, or it was cut by rule."""
+    is_forced: bool = False
+    """The provider had refused the request as too long; else it was seen coming."""
+    fallback: str = ""
+    """Why no model wrote it although one was to; one line, which may hold words of a server."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftoverProcess:
     """A process that a command left running, and that was ended with the run."""
 
@@ -138,5 +154,6 @@ Event = (
     | ToolFinished
     | UsageUpdated
     | Notice
+    | Compacted
     | RunFinished
 )

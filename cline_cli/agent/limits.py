@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cline_cli.agent.budget import LEAST_TOKENS, Budget, Price
+from cline_cli.agent.budget import LEAST_TOKENS, Budget, Price, complete_usage
 from cline_cli.agent.events import RunFinished, ToolFinished
 from cline_cli.agent.guard import Guard
 from cline_cli.agent.messages import AssistantMessage, ToolCall, Usage
@@ -15,7 +15,7 @@ from cline_cli.errors import ClineError, DeniedError, LimitReachedError
 @dataclass(frozen=True, slots=True)
 class Limits:
     max_turns: int | None = None
-    """Model requests of a run; when they are used up, one closing request without tools is made."""
+    """Model requests of a run; when they are used up, one closing request is made that may call no tool."""
     max_mistakes: int = 6
     """Consecutive turns in which every tool call failed; answers, in all, that may be refused."""
     max_total_tokens: int | None = None
@@ -69,16 +69,26 @@ class Tally:
         """Return how many output tokens the money is enough for; None where money is no object.
 
         Raises:
-            LimitReachedError: not even for a closing request.
+            LimitReachedError: for too few.
         """
         allowance = self.budget.allowance(self.usage.cost_usd or 0)
         if allowance is None:
             return None
-        if not is_closing:
-            return allowance.next_tokens
-        if allowance.closing_tokens < LEAST_TOKENS:
-            raise self._too_costly("nothing for an answer")
-        return allowance.closing_tokens
+        tokens = allowance.closing_tokens if is_closing else allowance.next_tokens
+        if tokens < LEAST_TOKENS:
+            raise self._too_costly("nothing for an answer" if is_closing else "too little for another request")
+        return tokens
+
+    def can_spare(self, usage: Usage, next_tokens: int) -> bool:
+        """Return whether the limits leave room for a request besides those of the run.
+
+        `usage` is the most that it may take, and `next_tokens` what the request after it reads.
+        """
+        limit = self.limits.max_total_tokens
+        tokens = sum((self.usage.input_tokens, self.usage.output_tokens, usage.input_tokens, usage.output_tokens))
+        if limit is not None and tokens + next_tokens >= limit:
+            return False
+        return self.budget.can_spare(self.usage.cost_usd or 0, usage, next_tokens)
 
     def _too_costly(self, what: str) -> LimitReachedError:
         message = f"the limit of ${self.limits.max_cost_usd:g} leaves {what} (${self.usage.cost_usd or 0:.4f} used)"
@@ -90,6 +100,16 @@ class Tally:
         reply = self.budget.complete(reply)
         self.usage += reply.usage
         return reply
+
+    def count_note(self, reply: AssistantMessage, context_tokens: int) -> Usage:
+        """Count and return what a reply took that is no part of the history.
+
+        `context_tokens` is about how large its request was.
+        """
+        self.has_received = True
+        usage = complete_usage(reply, context_tokens, self.limits.price)
+        self.usage += usage
+        return usage
 
     def take_answer(self, text: str) -> None:
         self.answer, self.is_answered = text, True

@@ -11,15 +11,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from cline_cli.agent._calls import Outcome, Prepared, Work, not_run, parse_arguments, refusal
 from cline_cli.agent.answer import AnswerRefusedError, CheckAnswer
 from cline_cli.agent.approval import Approve, Deny
-from cline_cli.agent.budget import CHARACTERS_PER_TOKEN, Budget
+from cline_cli.agent.budget import Budget
+from cline_cli.agent.compactor import Compactor, Window
 from cline_cli.agent.events import (
     Event,
     IterationStarted,
@@ -33,6 +34,7 @@ from cline_cli.agent.events import (
     ToolStarted,
     UsageUpdated,
 )
+from cline_cli.agent.gauge import Gauge
 from cline_cli.agent.guard import REPEATS_TOLD, Guard
 from cline_cli.agent.limits import Limits, Tally
 from cline_cli.agent.messages import (
@@ -41,14 +43,13 @@ from cline_cli.agent.messages import (
     Message,
     TextPart,
     ToolCall,
-    ToolResult,
     UserMessage,
     user_text,
 )
 from cline_cli.agent.provider import Effort, Provider, ReplyDiscarded, Request, Waiting
 from cline_cli.agent.repair import interrupted, repair
 from cline_cli.agent.tool import Tool, ToolError, ToolOutput, ToolSpec
-from cline_cli.errors import ClineError, ContentFilteredError, EmptyReplyError, ProviderError
+from cline_cli.errors import ClineError, ContentFilteredError, ContextWindowError, EmptyReplyError, ProviderError
 
 EMPTY_REPLIES = 3
 """How often in all an empty reply is asked for before the run fails."""
@@ -70,12 +71,15 @@ class Agent:
     schema: JsonObject | None = None
     """What the answer is to satisfy; for the provider, which may hold the model to it."""
     check: CheckAnswer | None = None
+    window: Window = Window()
     clock: Callable[[], float] = time.monotonic
     messages: list[Message] = field(default_factory=list)
     tally: Tally = field(init=False)
+    _compactor: Compactor = field(init=False)
 
     def __post_init__(self) -> None:
         self.tally = self._begin()
+        self._compactor = self._watch_window(None)
 
     async def run(self, prompt: UserMessage) -> AsyncGenerator[Event, None]:
         """Yield what happens until the model has answered; the last event is RunFinished.
@@ -85,6 +89,7 @@ class Agent:
         provider accepts: each tool call in it has its result.
         """
         self.tally = tally = self._begin()
+        self._compactor = self._watch_window(prompt if self.messages else None)
         self.messages[:] = [*repair(self.messages), prompt]
         yield RunStarted(self.model)
         error: ClineError | None = None
@@ -108,11 +113,15 @@ class Agent:
         if closing:
             yield Notice("limit_reached", closing.message)
             self.messages.append(user_text(f"{closing.message}. Answer now, from what you have; no tools."))
-        max_tokens = tally.output_tokens(is_closing=closing is not None)
+            tally.budget.measure(self.messages)
+        async with aclosing(self._compactor.make_room(self.messages, may_ask=not closing)) as events:
+            async for event in events:
+                yield event
+        tally.output_tokens(is_closing=closing is not None)  # nothing is begun for which there is no money
         tally.iterations += 1
         yield IterationStarted(tally.iterations, has_tools=bool(self.offered) and not closing)
         try:
-            async with aclosing(self._ask(() if closing else self.offered, max_tokens)) as events:
+            async with aclosing(self._ask(is_closing=closing is not None)) as events:
                 async for event in events:
                     yield event
         except EmptyReplyError as failure:
@@ -156,12 +165,11 @@ class Agent:
 
     def first_request(self, prompt: UserMessage) -> Request:
         """Return what `run` would ask first."""
-        return self._to_request((*self.messages, prompt), self.offered, self.max_tokens)
+        return self._to_request((*self.messages, prompt), self.max_tokens)
 
-    def _to_request(
-        self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], max_tokens: int | None
-    ) -> Request:
-        return Request(self.model, self.system, messages, tools, max_tokens, self.effort, self.schema)
+    def _to_request(self, messages: tuple[Message, ...], max_tokens: int | None, *, may_call: bool = True) -> Request:
+        options = (self.effort, self.schema, may_call)
+        return Request(self.model, self.system, messages, self.offered, max_tokens, *options)
 
     def _judge(self, text: str, closing: ClineError | None, *, is_cut: bool = False) -> Notice | None:
         """Take an answer; or append to the history why it is not taken, and return that for the person.
@@ -176,35 +184,52 @@ class Agent:
             return Notice("reply_cut", "the reply was cut at the model's output limit, and is asked for again")
         try:
             self.tally.take_answer(self.check(text) if self.check else text)
-        except AnswerRefusedError as refusal:
+        except AnswerRefusedError as error:
             if closing:
                 return None
-            self.tally.guard.count_refusal(str(refusal))
-            self.messages.append(user_text(f"This is not the answer that was asked for: {refusal}. Give it again."))
-            return Notice("answer_refused", f"the answer does not fit the schema, and is asked for again: {refusal}")
+            self.tally.guard.count_refusal(str(error))
+            self.messages.append(user_text(f"This is not the answer that was asked for: {error}. Give it again."))
+            return Notice("answer_refused", f"the answer does not fit the schema, and is asked for again: {error}")
         return None
 
     def _begin(self) -> Tally:
         """Return the count of a run that has done nothing yet."""
         limits = self.limits
-        # What each request takes besides its messages.
         characters = len(self.system) + sum(len(f"{spec.description}{spec.parameters}") for spec in self.offered)
-        budget = Budget(limits.max_cost_usd, limits.price, characters // CHARACTERS_PER_TOKEN)
+        budget = Budget(limits.max_cost_usd, limits.price, Gauge(characters))
         return Tally(limits, self.clock, budget, Guard(limits.max_mistakes))
 
-    async def _ask(self, tools: tuple[ToolSpec, ...], max_tokens: int | None) -> AsyncGenerator[Event, None]:
-        """Stream one reply and append it to the history; an empty one is asked for again."""
-        for _ in range(EMPTY_REPLIES):
+    def _watch_window(self, prompt: UserMessage | None) -> Compactor:
+        return Compactor(self.provider, self.model, self.effort, self.window, self.tally, prompt)
+
+    async def _ask(self, *, is_closing: bool) -> AsyncGenerator[Event, None]:
+        """Stream one reply and append it to the history; an empty one is asked for again.
+
+        Of a reply that is refused as too long nothing counts, and the history is made shorter once.
+        """
+        empty_replies = 0
+        while empty_replies < EMPTY_REPLIES:
             reply: AssistantMessage | None = None
+            is_shown = False
+            max_tokens = self.tally.output_tokens(is_closing=is_closing)
             limits = [limit for limit in (self.max_tokens, max_tokens) if limit is not None]
-            request = self._to_request(tuple(self.messages), tools, min(limits, default=None))
-            async with aclosing(self.provider.stream(request)) as deltas:
-                async for delta in deltas:
-                    if isinstance(delta, AssistantMessage):
-                        reply = delta
-                    else:
-                        self.tally.has_received = self.tally.has_received or not isinstance(delta, Waiting)
-                        yield delta
+            request = self._to_request(tuple(self.messages), min(limits, default=None), may_call=not is_closing)
+            try:
+                async with aclosing(self.provider.stream(request)) as deltas:
+                    async for delta in deltas:
+                        if isinstance(delta, AssistantMessage):
+                            reply = delta
+                        else:
+                            self.tally.has_received = self.tally.has_received or not isinstance(delta, Waiting)
+                            is_shown = True
+                            yield delta
+            except ContextWindowError as error:
+                if is_shown:
+                    yield ReplyDiscarded("the conversation is too long for the model")
+                async with aclosing(self._compactor.answer(error, self.messages, may_ask=not is_closing)) as events:
+                    async for event in events:
+                        yield event
+                continue
             assert reply is not None, "a provider's stream ends with an AssistantMessage"
             reply = self.tally.count_reply(reply)
             yield UsageUpdated(reply.usage, self.tally.usage)
@@ -218,15 +243,16 @@ class Agent:
             if reply.stop_reason == "content_filter":
                 raise ContentFilteredError("the provider's content filter stopped the answer")
             yield ReplyDiscarded("the reply was empty")
+            empty_replies += 1
         raise EmptyReplyError(f"the model returned an empty reply {EMPTY_REPLIES} times", "Try again or another model")
 
     async def _run_tools(self, reply: AssistantMessage) -> AsyncGenerator[Event, None]:
         """Carry out the calls of a reply, and append a result for each to the history, in the order of the calls."""
-        events: asyncio.Queue[ToolProgress | _Outcome] = asyncio.Queue()
+        events: asyncio.Queue[ToolProgress | Outcome] = asyncio.Queue()
         tasks: list[asyncio.Task[None]] = []
-        outcomes: dict[str, _Outcome] = {}
+        outcomes: dict[str, Outcome] = {}
         try:
-            prepared: list[_Prepared] = []
+            prepared: list[Prepared] = []
             for call in reply.tool_calls:
                 prepared.append(await self._prepare(call, is_cut=reply.stop_reason == "length"))
                 yield ToolStarted(call, prepared[-1].summary)
@@ -251,7 +277,7 @@ class Agent:
             for call in reply.tool_calls:
                 self.messages.append(outcomes[call.id].to_result() if call.id in outcomes else interrupted(call))
 
-    async def _prepare(self, call: ToolCall, *, is_cut: bool) -> _Prepared:
+    async def _prepare(self, call: ToolCall, *, is_cut: bool) -> Prepared:
         """Parse and approve a call, so that what is left is to run it.
 
         Raises:
@@ -261,98 +287,48 @@ class Agent:
         tool = self.tools.get(call.name)
         if tool is None:
             names = ", ".join(spec.name for spec in self.offered) or "none"
-            return _Prepared(call, call.name, _refusal(f"There is no tool {call.name}. The tools are: {names}."))
+            return Prepared(call, call.name, refusal(f"There is no tool {call.name}. The tools are: {names}."))
         if is_cut:
             text = "Your reply was cut off at its output limit, so nothing of it was run. Make smaller calls."
-            return _Prepared(call, call.name, _refusal(text))
+            return Prepared(call, call.name, refusal(text))
         try:
-            arguments = tool.normalize(_parse_arguments(call.arguments))
+            arguments = tool.normalize(parse_arguments(call.arguments))
         except ValueError as error:
-            return _Prepared(call, call.name, _refusal(f"The arguments are not a JSON object: {error}."))
+            return Prepared(call, call.name, refusal(f"The arguments are not a JSON object: {error}."))
         except ToolError as error:
-            return _Prepared(call, call.name, _refusal(str(error)))
+            return Prepared(call, call.name, refusal(str(error)))
         summary = tool.summary(arguments)
         verdict = await self.approve(tool, arguments)
         if isinstance(verdict, Deny):
-            return _Prepared(call, summary, _refusal(verdict.reason, verdict.told), denied=True)
+            return Prepared(call, summary, refusal(verdict.reason, verdict.told), denied=True)
         note = f"(This very call has now been made {repeats} times in a row.)" if repeats >= REPEATS_TOLD else ""
-        return _Prepared(call, tool.summary(verdict.arguments), _Work(tool, verdict.arguments, note))
+        return Prepared(call, tool.summary(verdict.arguments), Work(tool, verdict.arguments, note))
 
-    async def _carry_out(self, item: _Prepared, events: asyncio.Queue[ToolProgress | _Outcome]) -> None:
+    async def _carry_out(self, item: Prepared, events: asyncio.Queue[ToolProgress | Outcome]) -> None:
         """Run one prepared call; whatever happens, its outcome is put into the queue."""
         started = self.clock()
         work = item.work
         if isinstance(work, ToolOutput):
-            events.put_nowait(_Outcome(item.call, work, 0.0))
+            events.put_nowait(Outcome(item.call, work, 0.0))
             return
         try:
             output = await work.tool.run(
                 work.arguments, lambda text: events.put_nowait(ToolProgress(item.call.id, text))
             )
         except ToolError as error:
-            output = _refusal(str(error))
+            output = refusal(str(error))
         except Exception as error:  # noqa: BLE001  # a fault in one tool is that call's result, never the run's end
-            output = _refusal(f"{item.call.name} failed unexpectedly: {type(error).__name__}: {error}")
+            output = refusal(f"{item.call.name} failed unexpectedly: {type(error).__name__}: {error}")
         if work.note:
             output = ToolOutput((*output.parts, TextPart(work.note)), output.display, output.is_error, output.answer)
-        events.put_nowait(_Outcome(item.call, output, self.clock() - started))
+        events.put_nowait(Outcome(item.call, output, self.clock() - started))
 
     def _own_name(self, call: ToolCall) -> str:
         tool = self.tools.get(call.name)
         return tool.spec.name if tool else ""
 
     def _leave_unrun(self, calls: tuple[ToolCall, ...], reason: str) -> None:
-        self.messages.extend(_not_run(call, reason) for call in calls)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    tool: Tool
-    arguments: JsonObject
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    call: ToolCall
-    summary: str
-    work: _Work | ToolOutput
-    """What to run, or why it is not run."""
-    denied: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    call: ToolCall
-    output: ToolOutput
-    duration_s: float
-
-    def to_result(self) -> ToolResult:
-        return ToolResult(self.call.id, self.output.parts, self.output.is_error)
-
-
-def _parse_arguments(text: str) -> JsonObject:
-    """Read a call's JSON; no text at all means no arguments.
-
-    Raises:
-        ValueError: it is not valid JSON, or not an object.
-    """
-    try:
-        value = json.loads(text) if text.strip() else {}
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{type(value).__name__} instead of an object")
-    return value
-
-
-def _refusal(text: str, told: str = "") -> ToolOutput:
-    """The result of a call that was not carried out; `told` is what people are told instead."""
-    return ToolOutput((TextPart(json.dumps({"error": text}, ensure_ascii=False)),), display=told or text, is_error=True)
-
-
-def _not_run(call: ToolCall, reason: str) -> ToolResult:
-    return ToolResult(call.id, _refusal(reason).parts, is_error=True)
+        self.messages.extend(not_run(call, reason) for call in calls)
 
 
 def _cut(reply: AssistantMessage) -> ClineError | None:

@@ -58,17 +58,20 @@ class Usage:
     cost_usd: float | None = None
     """As billed by the provider, or by the tokens' price; None where neither is known."""
     is_estimate: bool = False
-    """The cost, and perhaps the tokens, are our own reckoning."""
+    """The cost, and perhaps the tokens, are our own reckoning, or the cost of a part is not known."""
 
     def __add__(self, other: Usage) -> Usage:
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        unknown = [
+            each for each in (self, other) if each.cost_usd is None and (each.input_tokens or each.output_tokens)
+        ]
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cache_read_tokens + other.cache_read_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             sum(costs) if costs else None,
-            self.is_estimate or other.is_estimate,
+            self.is_estimate or other.is_estimate or bool(costs and unknown),
         )
 
 

@@ -25,6 +25,9 @@ class Request:
     """How long a reasoning model may think: a level, a budget in tokens, or None for the model's own default."""
     schema: JsonObject | None = None
     """A JSON schema that the answer is to satisfy, for providers that can hold a model to it; else it is no promise."""
+    may_call: bool = True
+    """Whether the reply may call the tools. Where not they are sent all the same, with a tool choice of "none": some
+    servers refuse calls in a history when no tools are declared, and the prefix of what is cached stays the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cline_cli.agent.budget import CLOSING_TOKENS, MOST_TOKENS, Price, allow, complete_usage, estimate_tokens
+from cline_cli.agent.budget import CLOSING_TOKENS, MOST_TOKENS, Price, allow, complete_usage
+from cline_cli.agent.gauge import estimate_tokens
 from cline_cli.agent.messages import ImagePart, TextPart, ThinkingPart, ToolCall, Usage, UserMessage, user_text
 from tests.fakes import reply
 
@@ -77,3 +78,22 @@ def test_the_limit_holds_whatever_is_written(left_usd: float, context: int, writ
 def test_no_more_is_allowed_than_any_model_writes_when_nothing_costs_anything() -> None:
     assert allow(1, Price(0, 0), 1000) == (MOST_TOKENS, MOST_TOKENS)
     assert estimate_tokens([user_text("")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "cost_usd", "is_estimate"),
+    [
+        (Usage(cost_usd=0.1), Usage(1, 1, cost_usd=0.2), 0.3, False),
+        (Usage(), Usage(1, 1, cost_usd=0.2), 0.2, False),
+        (Usage(1, 1), Usage(1, 1, cost_usd=0.2), 0.2, True),
+        (Usage(0, 1, cost_usd=0.2), Usage(0, 1), 0.2, True),
+        (Usage(1, 1), Usage(1, 1), None, False),
+        (Usage(1, 1, cost_usd=0.1, is_estimate=True), Usage(1, 1, cost_usd=0.2), 0.3, True),
+    ],
+)
+def test_a_sum_is_an_estimate_when_the_cost_of_a_part_is_not_known(
+    one: Usage, other: Usage, cost_usd: float | None, is_estimate: bool
+) -> None:
+    total = one + other
+    assert total.cost_usd == (None if cost_usd is None else pytest.approx(cost_usd))
+    assert total.is_estimate is is_estimate

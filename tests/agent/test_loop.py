@@ -60,9 +60,10 @@ def last(events: list[Event]) -> RunFinished:
     return events[-1]
 
 
-def requests(agent: Agent) -> list[int]:
+def requests(agent: Agent) -> list[bool]:
+    """Return for each request whether tools could be called."""
     assert isinstance(agent.provider, FakeProvider)
-    return [len(request.tools) for request in agent.provider.requests]
+    return [bool(request.tools) and request.may_call for request in agent.provider.requests]
 
 
 def results(agent: Agent) -> list[ToolResult]:
@@ -168,7 +169,7 @@ def test_the_run_goes_on_when_a_tool_fails(failure: Exception) -> None:
 def test_the_answer_is_handed_in_by_a_tool_when_it_can() -> None:
     agent = make_agent(reply("working", call("submit")), fakes=[FakeTool("submit", answer="the summary")])
     assert last(run(agent)).text == "the summary"
-    assert requests(agent) == [1]
+    assert requests(agent) == [True]
 
 
 def test_a_denied_call_counts_when_the_answer_is_handed_in_beside_it() -> None:
@@ -286,9 +287,19 @@ def test_the_model_gets_one_last_request_without_tools_when_its_turns_are_used_u
     turns = [reply("", call(arguments=f'{{"n": {number}}}')) for number in range(2)]
     agent = make_agent(*turns, reply("as far as I got"), fakes=[FakeTool()], limits=Limits(max_turns=2))
     finished = last(run(agent))
-    assert requests(agent) == [1, 1, 0]
+    assert requests(agent) == [True, True, False]
     assert isinstance(finished.error, LimitReachedError)
     assert finished.text == "as far as I got"
+
+
+def test_the_closing_request_declares_the_same_tools_when_none_may_be_called() -> None:
+    agent = make_agent(reply("", call()), reply("so far"), fakes=[FakeTool()], limits=Limits(max_turns=1))
+    events = run(agent)
+    assert isinstance(agent.provider, FakeProvider)
+    first, closing = agent.provider.requests
+    assert (first.may_call, closing.may_call) == (True, False)
+    assert closing.tools == first.tools == agent.offered
+    assert [event.has_tools for event in events if isinstance(event, IterationStarted)] == [True, False]
 
 
 def test_nothing_runs_when_the_model_calls_a_tool_in_its_closing_reply() -> None:
@@ -398,7 +409,7 @@ def test_the_tokens_of_a_run_are_limited() -> None:
     assert isinstance(finished.error, LimitReachedError)
     assert "30 tokens" in str(finished.error)
     assert finished.text == "so far"
-    assert requests(agent) == [1, 1, 0]
+    assert requests(agent) == [True, True, False]
     assert [event.reason for event in events if isinstance(event, Notice)] == ["limit_reached"]
 
 
@@ -551,6 +562,6 @@ def test_a_run_goes_on_from_the_messages_it_is_given() -> None:
     agent = make_agent(reply("done"))
     agent.messages = [user_text("before"), reply("then")]
     run(agent, "now")
-    assert requests(agent) == [0]
+    assert requests(agent) == [False]
     assert isinstance(agent.provider, FakeProvider)
     assert agent.provider.requests[0].messages == (user_text("before"), reply("then"), user_text("now"))
