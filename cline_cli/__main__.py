@@ -20,7 +20,6 @@ STDOUT, STDERR = 1, 2
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_WORDS_MS = 500
 """How long a reader of stderr may take to have room for a line."""
-SHORTEST_SECRET = 8
 
 
 def run() -> None:
@@ -138,11 +137,14 @@ def _show_traceback(error: BaseException, argv: Sequence[str], environment: Envi
     import re  # lazy: only for whoever debugs
     import traceback  # lazy: as above
 
+    from cline_cli.errors import InternalError  # lazy: as above
+    from cline_cli.redaction import Redactor  # lazy: as above
+
     text = "".join(traceback.format_exception(error))
     named = {name: value for name, value in environment.variables.items() if re.search("KEY|TOKEN|SECRET", name)}
-    for secret in sorted({*named.values(), *(word.partition("=")[2] or word for word in argv)}, key=len, reverse=True):
-        text = text.replace(secret, "***") if len(secret) >= SHORTEST_SECRET else text
-    _write(STDERR, text)
+    known = error.secrets if isinstance(error, InternalError) else ()
+    secrets = {*named.values(), *known, *(word.partition("=")[2] or word for word in argv)}
+    _write(STDERR, Redactor(secrets).redact(text))
 
 
 def _hold_standard_descriptors() -> None:

@@ -23,21 +23,23 @@ from typing import NamedTuple
 from cline_cli.agent.answer import CheckAnswer
 from cline_cli.agent.approval import Approve
 from cline_cli.agent.budget import Price
+from cline_cli.agent.compaction import Mode as Compaction
+from cline_cli.agent.compactor import UNKNOWN_WINDOW_TOKENS, Window
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.loop import Agent
 from cline_cli.agent.messages import JsonObject, Message, TextPart, UserMessage
 from cline_cli.agent.prompt import Facts, compact_system_prompt, describe, system_prompt
 from cline_cli.agent.provider import Effort, Provider
-from cline_cli.catalog.models import facts, output_limit
-from cline_cli.config.credentials import FLAG_VARIABLE, Recipient, find_key, open_stores
+from cline_cli.catalog.models import ModelFacts, facts, output_limit
+from cline_cli.config.credentials import FLAG_VARIABLE, Recipient, find_key, find_optional_key, open_stores
 from cline_cli.config.paths import Paths
 from cline_cli.config.settings import Settings, choose_provider, find_base_url
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
 from cline_cli.machine.process import child_variables, end_leftovers
-from cline_cli.network.http import Network
+from cline_cli.network.http import IDLE_S, REQUEST_S, Network
 from cline_cli.policy.decide import Mode
-from cline_cli.providers import PROVIDERS, Endpoint, Row, require
+from cline_cli.providers import KEY_VARIABLES, PROVIDERS, Endpoint, Row, require
 from cline_cli.text import visible
 from cline_cli.tools import Toolbox, Workplace, build_tools
 from cline_cli.workspace.confinement import Confinement
@@ -57,6 +59,11 @@ class Options:
     auto_approve: bool = False
     has_tools: bool = True
     limits: Limits = Limits()
+    compaction: Compaction = "agentic"
+    idle_s: float = IDLE_S
+    """For how long a provider may send nothing."""
+    request_s: float = REQUEST_S
+    """How long one request may take, to the last byte of its reply."""
     effort: Effort | int | None = None
     schema: JsonObject | None = None
     """What the answer has to satisfy."""
@@ -109,9 +116,7 @@ def choose(
         NotSignedInError: there is no key, or none that can be used.
     """
     variables = environment.variables
-    found = choose_provider(
-        options.provider, variables, settings, {name: row.key_variables for name, row in PROVIDERS.items()}
-    )
+    found = choose_provider(options.provider, variables, settings, KEY_VARIABLES)
     name, row = require(found.provider if found else "cline")
     notices: tuple[str, ...] = ()
     if found and found.others:
@@ -124,29 +129,48 @@ def choose(
     key, source, has_other = "", "", False
     if row.key_variables:
         recipient = Recipient(name, row.key_variables, base_url, row.base_url)
-        secret = find_key(recipient, key_flag, variables, settings, open_stores(paths, environment.home))
-        key, source, has_other = secret.value, secret.source, secret.also_saved
-        notices += (secret.notice,) if secret.notice else ()
-    price = _find_price(row, model)
+        find = find_optional_key if row.is_key_optional else find_key
+        secret = find(recipient, key_flag, variables, settings, open_stores(paths, environment.home))
+        if secret:
+            key, source, has_other = secret.value, secret.source, secret.also_saved
+            notices += (secret.notice,) if secret.notice else ()
+    known = find_facts(name, row, model)
+    price = _find_price(row, known)
     if price is None and options.limits.max_cost_usd is not None:
         raise UsageError(f"--max-cost cannot be kept: the price of {model} is not known", "Use --max-total-tokens")
     endpoint = Endpoint(name, base_url, key, source, session_id, has_other)
-    return Chosen(row, endpoint, model, notices, price, _takes_images(row, model))
+    return Chosen(row, endpoint, model, notices, price, _takes_images(row, known))
 
 
-def _find_price(row: Row, model: str) -> Price | None:
+def find_facts(provider: str, row: Row, model: str) -> ModelFacts | None:
+    """Return what is known of a model at a provider, or None.
+
+    A server of one's own says nowhere how much it loaded of a model and what it costs: that is not known, and not 0.
+    """
+    known = facts(model, provider)
+    if known and row.is_key_optional:
+        return known._replace(
+            context_window=None,
+            max_output_tokens=None,
+            input_usd=None,
+            output_usd=None,
+            cache_read_usd=None,
+            cache_write_usd=None,
+        )
+    return known
+
+
+def _find_price(row: Row, known: ModelFacts | None) -> Price | None:
     if row.is_compact:  # it runs on this machine
         return Price(0, 0)
-    known = facts(model)
     if known is None or known.input_usd is None or known.output_usd is None:
         return None
     return Price(known.input_usd, known.output_usd, known.cache_read_usd, known.cache_write_usd)
 
 
-def _takes_images(row: Row, model: str) -> bool | None:
+def _takes_images(row: Row, known: ModelFacts | None) -> bool | None:
     if row.is_compact:
         return False
-    known = facts(model)
     return known.takes_images if known else None
 
 
@@ -164,7 +188,7 @@ def build(
     choice: Chosen, options: Options, setting: Setting, approve: Approve, environment: Environment, paths: Paths
 ) -> Run:
     """Put an agent together; nothing is sent or started yet."""
-    network = Network(variables=environment.variables)
+    network = Network(idle_s=options.idle_s, request_s=options.request_s, variables=environment.variables)
     provider: Provider = import_module(f"cline_cli.providers.{choice.row.module}").connect(
         choice.endpoint, network, paths
     )
@@ -186,11 +210,21 @@ def build(
             effort=options.effort,
             schema=options.schema,
             check=_checker(options.schema),
+            window=_find_window(choice, options.compaction),
             messages=list(setting.messages),
         ),
         network,
         describe(surroundings) if surroundings and is_compact else "",
     )
+
+
+def _find_window(choice: Chosen, mode: Compaction) -> Window:
+    """Return what a request may take to read: the model's window less the output that is asked for, half at least."""
+    if choice.row.is_compact:  # its provider makes the history fit by itself
+        return Window("off", 0)
+    known = find_facts(choice.endpoint.provider, choice.row, choice.model)
+    window_tokens = (known.context_window if known else None) or UNKNOWN_WINDOW_TOKENS
+    return Window(mode, max(window_tokens // 2, window_tokens - (output_limit(choice.model) or 0)))
 
 
 def _checker(schema: JsonObject | None) -> CheckAnswer | None:

@@ -112,13 +112,15 @@ class DeliveryError(ClineError):
 class InternalError(ClineError):
     """A fault of our own. Its words are the kind and the place: what the exception says may hold anything."""
 
-    def __init__(self, failure: BaseException) -> None:
+    def __init__(self, failure: BaseException, secrets: tuple[str, ...] = ()) -> None:
+        """`secrets` are what a traceback must not show."""
         trace = failure.__traceback__
         while trace and trace.tb_next:
             trace = trace.tb_next
         place = f" in {trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}" if trace else ""
         super().__init__(f"internal error: {type(failure).__name__}{place}", "CLINE_DEBUG=1 shows more")
         self.__cause__ = failure
+        self.secrets = secrets
 
 
 class MistakesError(ClineError):

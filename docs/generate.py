@@ -2,6 +2,7 @@
 
     Typer apps, options, tools' specs  ->  help texts, docs/commands.md, docs/environment.md, docs/tools.md
     settings' definitions              ->  docs/configuration.md
+    rows of providers                  ->  docs/providers.md
     docs/headless.md                   ->  cline help exit-codes, json, stdin
 
 Help is rendered plainly and 80 columns wide, so that it reads the same in a terminal, in a pipe and on a page.
@@ -27,6 +28,7 @@ from cline_cli.commands.help import TEXTS
 from cline_cli.commands.options import BUILT, BY_NAME, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
 from cline_cli.config.definitions import DEFINITIONS, Definition
 from cline_cli.config.values import KINDS, to_toml
+from cline_cli.providers import PROVIDERS, Row
 from cline_cli.tools import TOOLS, Workplace, build_tools
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
@@ -54,6 +56,76 @@ Every option of a run can be given as a variable; the option wins, and makes voi
 (`--act` goes before `CLINE_PLAN=1`). A switch is `1` or `true`, `0` or `false`; an empty variable counts as none. A
 variable that asks for what this version does not have ends a run before it starts, with exit code 2: REFUSED.
 """
+PROVIDERS_PAGE = """\
+# Providers and keys
+
+Who serves models, and what is known to work with whom. This page is written by `make docs` from the table itself
+(`cline_cli/providers/_rows.py`); `cline models` lists what a provider serves.
+
+```sh
+cline auth -p openrouter -k - < key.txt
+cline auth -p openai-compatible -b http://localhost:8000/v1 -m my-model -k - < key.txt
+cline -P openrouter -m google/gemini-2.5-pro "..."        # for one run
+```
+
+TABLE
+
+**Format** is how requests are written: `chat` is chat completions, which OpenAI began and most others serve. Where a
+provider speaks them in a way of its own (how thinking is asked for, which fields it refuses, what it wants back), that
+is known of it; a server that refuses a field by name is asked again without it. `openai-compatible` is for every other
+server that speaks them: give its address with `-b`.
+
+**Tested with** says what the tests play: `recorded` replies that the provider's own server gave, or `documented` ones,
+written after its documentation. `untested` is a provider that has none of its own: it is asked as the others of its
+format are, and what is particular to it comes from its documentation. The model that runs on this machine is run.
+
+The key is in the first variable that is set. What chooses no provider by being set, because it is set for other things
+as well or goes to a server of your own, are QUIET: name those providers with `-P`. Keys for Qwen from China go with `-b
+https://dashscope.aliyuncs.com/compatible-mode/v1`.
+
+**Which provider:** `-P`, else `CLINE_PROVIDER`, else the one saved by `cline auth`, else the first of the table whose
+key is in the environment. **Which model:** `-m`, else `CLINE_MODEL`, else the one saved for that provider, else its
+default. A model's name is sent as you give it. `-m`, `-P` and `-k` on a run are for that run; only `cline auth` saves.
+
+**Which address:** `CLINE_API_BASE_URL` moves the Cline API (an origin; `/api/v1` is appended), `-b` at `cline auth` any
+provider. Ollama is asked where `OLLAMA_HOST` says, unless an address was saved for it; where that says that Ollama
+listens everywhere (`0.0.0.0`), this machine is asked.
+
+**Which key:** `-k` (`-k -` reads one line of standard input), else the environment, else the keyring, else our
+credentials file, else the key of the original command in `~/.cline/data/settings/providers.json`. The first that exists
+wins, and a refusal says which it was. A variable that is set but empty is an error, not a reason to look further. A
+vendor's variable is sent to that vendor only: a server at another address gets `-k`, the key saved for it, or
+`CLINE_API_KEY`.
+
+**Where keys are saved:** in the keyring (service `cline`, user the provider's name). A machine without any keyring,
+such as a container, gets `credentials.json` in the settings folder, readable by you alone, and a line that says so;
+`credentials.store = "keyring"` in `settings.toml` makes that an error. A keyring that is there but locked, silent or
+broken is an error with the ways out: unlock it, use the variable, or `--insecure-storage`.
+
+Commands that a run executes get an environment without any of these variables, and on Linux cannot read them from the
+command's own process either, unless they run as root.
+
+## Servers of your own
+
+OWN need no key: one is sent where there is one. Name the model, as the server does.
+
+```sh
+cline -P ollama -m qwen3:8b "..."
+cline auth -p llama-server -b http://192.168.1.5:8080/v1 -m any
+```
+
+Small models often write a call of a tool into their answer, where their server does not read it as one. From TEXT a
+reply that is nothing but such calls, of tools that were offered, is read as calls: JSON with `name` and `arguments`,
+bare or in a fence, and what Hermes, Qwen, Llama and Mistral write. Everything else stays text. The embedded model needs
+no server: [the local model](local-model.md).
+"""
+FORMATS = {
+    "openai_chat": "chat",
+    "anthropic": "Anthropic messages",
+    "openai_responses": "OpenAI responses",
+    "gemini": "Gemini",
+    "local": "none: on this machine",
+}
 CONFIGURATION = """\
 # Settings
 
@@ -196,13 +268,14 @@ def describe_run() -> str:
     rows.append(("-h, --help", "This; --help-all shows every option, -V the version."))
     width = max(len(names) for names, _ in rows)
     verbs = [verb for verb in VERBS if verb not in {"run", "help"}]
+    commands = "Commands: cline "
     return "\n".join(
         (
             'Usage: cline [OPTIONS] [PROMPT]...     git diff | cline "Review this."',
             "",
             *(f"  {names:<{width}}  {text}" for names, text in rows),
             "",
-            f"Commands: cline {' | '.join(verbs)}",
+            textwrap.fill(" | ".join(verbs), WIDTH, initial_indent=commands, subsequent_indent=" " * len(commands)),
             "More: cline help COMMAND",
             f"      cline help {' | '.join((*TOPICS, 'environment'))}",
             "",
@@ -256,6 +329,35 @@ def describe_environment() -> str:
     others = [(names, "", text) for names, text in OTHER_VARIABLES.items()]
     table = "\n".join(f"| `{name}` | {option} | {text.rstrip('.')} |" for name, option, text in (*rows, *others))
     return f"# Environment variables\n\n{intro}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
+
+
+def describe_providers() -> str:
+    """Return the page of providers."""
+    head = "| provider | format | key | address | default model | tested with |\n|---|---|---|---|---|---|\n"
+    rows = "\n".join(_describe_provider(name, row) for name, row in PROVIDERS.items())
+    quiet = [
+        f"`{row.key_variables[0]}`" for row in PROVIDERS.values() if row.key_variables and not row.is_chosen_by_key
+    ]
+    own = [f"`{name}`" for name, row in PROVIDERS.items() if row.is_key_optional]
+    text = [f"`{name}`" for name, row in PROVIDERS.items() if row.reads_text_calls]
+    page = PROVIDERS_PAGE.replace("TABLE\n", f"{head}{rows}\n")
+    for word, names in (("QUIET", quiet), ("OWN", own), ("TEXT", text)):
+        page = re.sub(rf"\b{word}\b", f"{', '.join(names[:-1])} and {names[-1]}", page)
+    return page
+
+
+def _describe_provider(name: str, row: Row) -> str:
+    also = f" ({', '.join(f'`{alias}`' for alias in row.aliases)})" if row.aliases else ""
+    keys = ", ".join(f"`{variable}`" for variable in row.key_variables) or "none"
+    cells = (
+        f"`{name}`{also}",
+        FORMATS[row.module],
+        keys + (", or none" if row.key_variables and row.is_key_optional else ""),
+        f"`{row.base_url}`" + (", or yours" if name == "openai-compatible" else "") if row.base_url else "none",
+        f"`{row.default_model}`" if row.default_model else "name one",
+        row.evidence or "untested",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def describe_configuration() -> str:
@@ -322,6 +424,7 @@ def texts() -> dict[Path, str]:
         DOCS / "tools.md": describe_tools(),
         DOCS / "environment.md": environment,
         DOCS / "configuration.md": describe_configuration(),
+        DOCS / "providers.md": describe_providers(),
         TEXTS / "environment.txt": to_plain("Environment variables", environment.partition("\n\n")[2]),
         **{TEXTS / f"{name}.txt": to_plain(title, section(headless, title)) for name, title in TOPICS.items()},
     }

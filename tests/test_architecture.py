@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cline_cli"
-EVERYBODYS = {"", "errors", "text"}
+EVERYBODYS = {"", "errors", "redaction", "text"}
 ROOMS = {
     "agent": set[str](),
     "policy": {"agent.messages"},
@@ -78,6 +78,7 @@ ROOMS = {
 }
 THIRD_PARTIES = {
     "httpx": {"network"},
+    "truststore": {"network"},
     "rich": {"frontends.console", "commands._tables"},
     "markdown_it": {"frontends.console", "session"},
     "typer": {"commands"},

@@ -240,7 +240,7 @@ def test_a_policy_in_a_variable_is_refused_and_never_ignored() -> None:
 
 
 def test_a_variable_without_meaning_is_noted() -> None:
-    assert read_variables({"CLINE_COMPACTION": "off"}).notes == ("CLINE_COMPACTION has no effect here",)
+    assert read_variables({"CLINE_TEAM_NAME": "us"}).notes == ("CLINE_TEAM_NAME has no effect here",)
 
 
 def test_a_switch_that_is_neither_on_nor_off_is_refused() -> None:

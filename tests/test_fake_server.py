@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from cline_cli.agent.messages import JsonObject
+from tests.dialects import openai_chat
 from tests.fake_server import (
     PATH,
     FakeServer,
@@ -71,7 +72,8 @@ def test_exact_bytes_arrive_when_bytes_are_streamed_in_pieces() -> None:
 
 
 def test_deltas_arrive_when_they_are_slow() -> None:
-    assert play(slow(["a", "b"], 0.01)).startswith(delta_event(content="a") + delta_event(content="b"))
+    first, second = delta_event(role="assistant", content="a"), delta_event(content="b")
+    assert play(slow(["a", "b"], 0.01)).startswith(first + second)
 
 
 def test_whole_message_arrives_when_the_reply_is_json() -> None:
@@ -124,6 +126,12 @@ def test_last_turn_is_played_again_when_it_repeats() -> None:
     assert bodies[1] == bodies[2] == bodies[3] != bodies[0]
 
 
+def test_choice_of_tools_is_refused_when_there_are_none() -> None:
+    body: JsonObject = {"model": "m", "messages": [USER], "tool_choice": "auto"}
+    assert "of no use" in openai_chat.fault_of(body)
+    assert not openai_chat.fault_of({**body, "tools": [{"type": "function", "function": {"name": "look"}}]})
+
+
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [
@@ -133,6 +141,8 @@ def test_last_turn_is_played_again_when_it_repeats() -> None:
         ([RESULT], "message 1 answers c1"),
         ([{"role": "assistant", "tool_calls": [CALL, CALL]}, RESULT], "makes the call c1 again"),
         ([{"role": "assistant", "tool_calls": [{"id": "c2", "function": {"arguments": "{"}}]}], "are not JSON"),
+        ([{"role": "assistant", "tool_calls": [{**CALL, "id": "c" * 41}]}], "is longer than 40 characters"),
+        ([{"role": "robot", "content": "x"}], "there is no role robot"),
     ],
 )
 def test_history_is_refused_when_calls_and_results_do_not_match(messages: list[JsonObject], complaint: str) -> None:

@@ -17,6 +17,7 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "run": Verb("run", "Ask a model, or let it work"),
     "auth": Verb("auth", "Sign in: save a provider, a model and a key"),
+    "models": Verb("models", "List models: what they cost, what they can"),
     "local": Verb("local", "Install, list and remove the embedded models"),
     "history": Verb("history", "List, search, show, export and delete sessions"),
     "config": Verb("config", "Show and change the settings, and where each comes from"),
@@ -27,7 +28,7 @@ VERBS: Mapping[str, Verb] = {
 }
 ALIASES: Mapping[str, str] = {"task": "run", "t": "run", "h": "history"}
 PLANNED = frozenset(
-    "acp connect dashboard diff hook hub instance kanban logs map mcp models plugin policy schedule serve skill trust"
+    "acp connect dashboard diff hook hub instance kanban logs map mcp plugin policy schedule serve skill trust"
     " undo update".split()
 )
 """Words that are commands of the original or will be ours: refused, so that none of them is sent to a model."""

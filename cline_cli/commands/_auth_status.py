@@ -10,7 +10,7 @@ from cline_cli.agent.messages import JsonObject
 from cline_cli.config.credentials import Key, Recipient, Stores, look_for_key
 from cline_cli.config.settings import Choice, ProviderSettings, Settings, choose_provider, find_base_url
 from cline_cli.errors import ClineError
-from cline_cli.providers import ALIASES, PROVIDERS, Row
+from cline_cli.providers import ALIASES, KEY_VARIABLES, PROVIDERS, Row
 from cline_cli.text import visible
 
 
@@ -38,7 +38,7 @@ class Status:
 
 def collect_status(variables: Mapping[str, str], settings: Settings, stores: Stores) -> Status:
     """Look at every provider that has settings or a key, and at the one that a run would ask."""
-    choice = choose_provider(None, variables, settings, {name: row.key_variables for name, row in PROVIDERS.items()})
+    choice = choose_provider(None, variables, settings, KEY_VARIABLES)
     if choice:
         choice = choice._replace(provider=ALIASES.get(choice.provider, choice.provider))
     used = choice.provider if choice else ""
@@ -82,7 +82,8 @@ def to_json(status: Status) -> str:
 
 def recipient_of(name: str, row: Row, variables: Mapping[str, str], settings: Settings) -> Recipient:
     """Return who would be sent a key of this provider."""
-    return Recipient(name, row.key_variables, find_base_url(name, row.base_url, variables, settings), row.base_url)
+    base_url = find_base_url(name, row.base_url, variables, settings)
+    return Recipient(name, row.key_variables, base_url, row.base_url, row.is_key_optional)
 
 
 def _look_at(
@@ -106,7 +107,8 @@ def _look_at(
     except ClineError as error:
         problem = error.message
     model = (is_used and variables.get("CLINE_MODEL")) or saved.model or row.default_model
-    return ProviderStatus(name, is_used, bool(row.key_variables), key, problem, model, base_url)
+    needs_key = bool(row.key_variables) and not row.is_key_optional
+    return ProviderStatus(name, is_used, needs_key, key, problem, model, base_url)
 
 
 def describe_key(key: Key) -> str:

@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from cline_cli.catalog.models import facts, list_names
+from cline_cli.catalog.models import facts, list_served
 from cline_cli.catalog.weights import WEIGHTS, find_installed
 from cline_cli.config.paths import Paths
 from cline_cli.config.settings import Settings, choose_provider, load_settings
@@ -31,8 +31,6 @@ READ = 200
 TITLE_WIDTH = 50
 LONGEST = 200
 """Characters of a word."""
-VENDORS: Mapping[str, str] = {"anthropic": "anthropic", "openai-compatible": "openai"}
-"""Provider that serves the models of one vendor -> how that one is called in front of a model's name elsewhere."""
 
 
 class Asked(NamedTuple):
@@ -78,9 +76,9 @@ def _list_models(asked: Asked) -> Iterator[Candidate]:
         return
     is_elsewhere = bool(row and saved.base_url and saved.base_url != row.base_url)
     default = row.default_model if row and not is_elsewhere else ""
-    known = () if is_elsewhere else _known_models(name)
+    known = () if is_elsewhere else list_served(name)
     models = dict.fromkeys((saved.model, default, *known))
-    yield from (Candidate(model, _describe_model(model)) for model in models if model)
+    yield from (Candidate(model, _describe_model(model, name)) for model in models if model)
 
 
 def _find_provider(asked: Asked, settings: Settings) -> str:
@@ -93,18 +91,8 @@ def _find_provider(asked: Asked, settings: Settings) -> str:
     return ALIASES.get(name, name)
 
 
-def _known_models(provider: str) -> Iterable[str]:
-    """Return the names that the catalog has for the provider, as it wants them."""
-    vendor = VENDORS.get(provider)
-    if vendor is None:
-        return list_names()
-    names = (name.removeprefix(f"{vendor}/") for name in list_names() if name.startswith(f"{vendor}/"))
-    # This vendor's own names have no dots: claude-sonnet-4-6.
-    return (name.replace(".", "-") if vendor == "anthropic" else name for name in names)
-
-
-def _describe_model(model: str) -> str:
-    known = facts(model)
+def _describe_model(model: str, provider: str) -> str:
+    known = facts(model, provider)
     if known is None:
         return ""
     parts = [f"{known.context_window // 1000:,}k tokens"] if known.context_window else []

@@ -15,10 +15,10 @@ from cline_cli.commands._values import read_amount, read_bool, read_count, read_
 from cline_cli.commands.options import BY_NAME, Option
 from cline_cli.config.definitions import BUILT, FAMILY, Definition, Key, Value, find, spell
 from cline_cli.config.opening import Opened
-from cline_cli.config.settings import choose_provider, find_base_url
+from cline_cli.config.settings import ADDRESS_VARIABLES, choose_provider, find_base_url
 from cline_cli.config.values import from_text, to_text
 from cline_cli.errors import UsageError
-from cline_cli.providers import PROVIDERS
+from cline_cli.providers import KEY_VARIABLES, PROVIDERS
 from cline_cli.text import display_width, visible
 
 DEFAULT = "default"
@@ -53,9 +53,7 @@ def collect(variables: Mapping[str, str], opened: Opened) -> InForce:
         given = read_variables(variables)
     except UsageError as error:
         problems.append(f"no run would start: {error}")
-    used = choose_provider(
-        None, variables, opened.settings, {name: row.key_variables for name, row in PROVIDERS.items()}
-    )
+    used = choose_provider(None, variables, opened.settings, KEY_VARIABLES)
     asked = PROVIDER_NAMES.get(used.provider, used.provider) if used else "cline"
     if asked not in PROVIDERS:
         problems.append(f"no run would start: there is no provider {asked!r}")
@@ -145,8 +143,10 @@ def _from_variables(
     match key:
         case (_, name, "model") if name == asked and (model := variables.get("CLINE_MODEL")):
             return Shown(key, model, "$CLINE_MODEL")
-        case (_, "cline", "base_url") if variables.get("CLINE_API_BASE_URL"):
-            return Shown(key, find_base_url("cline", "", variables, opened.settings), "$CLINE_API_BASE_URL")
+        case (_, name, "base_url") if variables.get(ADDRESS_VARIABLES.get(name, ""), "").strip():
+            url = find_base_url(name, "", variables, opened.settings)
+            if url != opened.settings.of(name).base_url:
+                return Shown(key, url, f"${ADDRESS_VARIABLES[name]}")
     definition = find(key)
     if definition is None or not definition.option:
         return None
@@ -180,7 +180,7 @@ def _read(definition: Definition, own: Option, option: Option, text: str) -> Val
         case "amount":
             read_amount(option.name, text)
         case "time":
-            read_timeout(text)
+            read_timeout(text, option.name)
         case "level":
             read_effort(text)
         case "word":

@@ -19,12 +19,14 @@ from dataclasses import dataclass, field, replace
 
 from cline_cli import app as composition
 from cline_cli.agent.approval import Allow, Deny
-from cline_cli.agent.events import LeftoverProcess, Notice, RunFinished
+from cline_cli.agent.events import Event, LeftoverProcess, Notice, RunFinished, ToolProgress
 from cline_cli.agent.messages import JsonObject, Usage
+from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
 from cline_cli.agent.tool import Tool
 from cline_cli.commands._asked import Asked
 from cline_cli.commands._keeping import Keeping
 from cline_cli.commands._prompt import Prompt, Wanted, read_prompt
+from cline_cli.commands._redacting import Redacting, make_redactor
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import (
@@ -40,6 +42,7 @@ from cline_cli.machine.input import has_arrived, input_arrives
 from cline_cli.machine.output import Output
 from cline_cli.machine.process import Leftover, end_leftovers, kill_all, list_leftovers
 from cline_cli.policy.decide import decide
+from cline_cli.redaction import MaskedBytes
 from cline_cli.session.store import Header, Session
 from cline_cli.text import one_line
 
@@ -50,6 +53,8 @@ CLEAN_UP_S = 1.5
 """Of that, for its children and connections."""
 LAST_WORDS_S = 1.0
 """Of that, for whoever reads to take what is left to say; less where cleaning up took long."""
+_PIECES = (TextDelta, ThinkingDelta, ToolCallDelta, ToolProgress)
+"""Of something that is kept when it is whole."""
 
 
 async def converse(
@@ -122,6 +127,10 @@ class _Conversation:
     """What commands had left running, by its number."""
     is_shown: bool = False
     """RunFinished has been shown, or is being shown."""
+    redacting: Redacting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.redacting = Redacting(make_redactor(self.choice, self.environment.variables))
 
     async def run(self) -> ClineError | None:
         """Read the prompt, run it, show what happens, and return why it did not complete."""
@@ -137,7 +146,7 @@ class _Conversation:
             if self.asked.is_dry:
                 await self._tell_dry_run(running, prompt)
                 return None
-            for notice in (*self.choice.notices, *self.keeping.begin(running.agent.system)):
+            for notice in (*self.choice.notices, *self.keeping.begin(self.redacting.redact(running.agent.system))):
                 await self._tell(notice)
             if prompt.is_stdin_open and self.environment.stdin is not None:
                 watch = asyncio.create_task(self._watch_stdin(self.environment.stdin))
@@ -166,7 +175,7 @@ class _Conversation:
         if failure is None:
             return work.result()
         if not isinstance(failure, ClineError):
-            failure = InternalError(failure)
+            failure = InternalError(failure, (self.choice.endpoint.key,))
         await self._show_end(failure, LAST_WORDS_S)
         return failure
 
@@ -191,18 +200,19 @@ class _Conversation:
         """Pass on what the agent tells, to the session first."""
         front_end = self._open_front_end()
         async with aclosing(running.agent.run(running.adapt(prompt.message))) as events:
-            async for event in events:
-                if isinstance(event, RunFinished):
-                    finished = await self._complete(event, prompt)
-                    self._keep(finished)
-                    self.is_shown = True
-                    await front_end.show(finished)
-                    if finished.error:
-                        finished.error.is_shown = True
-                    return finished.error
-                if complaint := self.keeping.record(event, running.agent.messages):
-                    await self._tell(complaint)
-                await front_end.show(event)
+            async for told in events:
+                for event in self.redacting.take(told):
+                    if isinstance(event, RunFinished):
+                        finished = await self._complete(event, prompt)
+                        self._keep(finished)
+                        self.is_shown = True
+                        await front_end.show(finished)
+                        if finished.error:
+                            finished.error.is_shown = True
+                        return finished.error
+                    if not isinstance(event, _PIECES) and (complaint := self._record(event)):
+                        await self._tell(complaint)
+                    await front_end.show(event)
         raise AssertionError("a run ends with RunFinished")
 
     async def _complete(self, finished: RunFinished, prompt: Prompt) -> RunFinished:
@@ -225,7 +235,8 @@ class _Conversation:
         if finished is None:
             finished = RunFinished("", Usage(cost_usd=0.0), 0, 0, time.monotonic() - self.started_s, error)
         left = tuple(self.ended.values())
-        return replace(finished, error=error or finished.error, leftover_processes=left, stdin=self.stdin)
+        finished = replace(finished, error=error or finished.error, leftover_processes=left, stdin=self.stdin)
+        return self.redacting.redact(finished)
 
     async def _show_end(self, error: ClineError, most_s: float) -> None:
         """Show how the run ended, if that is not shown already and whoever reads takes it in time."""
@@ -237,7 +248,8 @@ class _Conversation:
         front_end = self._open_front_end()
         with suppress(TimeoutError, OSError, ClineError):
             async with asyncio.timeout(most_s):
-                await front_end.show(finished)
+                for event in self.redacting.take(finished):
+                    await front_end.show(event)
         await front_end.close()
         error.is_shown = True
 
@@ -250,7 +262,12 @@ class _Conversation:
 
     def _keep(self, finished: RunFinished) -> None:
         if self.running:
-            self.keeping.record(finished, self.running.agent.messages)
+            self._record(finished)
+
+    def _record(self, event: Event) -> str:
+        """Keep what is new; return what the person should know of it."""
+        assert self.running, "nothing happens before there is an agent"
+        return self.keeping.record(event, self.redacting.history(self.running.agent.messages))
 
     async def _end_leftovers(self) -> None:
         """End what commands left running, and remember what that was."""
@@ -274,6 +291,7 @@ class _Conversation:
             max_bytes=asked.max_stdin_bytes,
             workspace=asked.workspace,
             open_spool=self.keeping.open_spool,
+            make_mask=lambda: MaskedBytes(self.redacting.redactor),
         )
         return await read_prompt(wanted, self.environment, self._tell)
 
@@ -296,7 +314,9 @@ class _Conversation:
     async def _tell(self, notice: str) -> None:
         if not self.asked.manner.is_quiet:
             with suppress(OSError):  # a stderr that is closed or gone is no reason to end a run
-                await Output(self.environment.stderr).write(f"cline: {one_line(notice)}\n".encode())
+                await Output(self.environment.stderr).write(
+                    f"cline: {one_line(self.redacting.redact(notice))}\n".encode()
+                )
 
     async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         options = self.asked.options

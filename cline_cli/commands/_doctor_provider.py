@@ -21,12 +21,22 @@ from cline_cli.commands._doctor_report import Check, Status, from_error
 from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._sign_in import warn_of_plain_http
 from cline_cli.config._store import Store
-from cline_cli.config.credentials import FLAG_VARIABLE, Key, Recipient, find_key, open_stores, read_key_line
+from cline_cli.config.credentials import (
+    FLAG_VARIABLE,
+    Key,
+    Recipient,
+    find_key,
+    find_optional_key,
+    open_stores,
+    read_key_line,
+)
 from cline_cli.config.paths import Paths
-from cline_cli.config.settings import Settings, choose_provider, find_base_url
+from cline_cli.config.settings import ADDRESS_VARIABLES, Settings, choose_provider, find_base_url
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError
-from cline_cli.providers import PROVIDERS, Row, require
+from cline_cli.providers import KEY_VARIABLES, Row, require
+
+NO_KEY = "none needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +108,13 @@ def foresee(reading: Reading, environment: Environment, paths: Paths, keyring: S
         return Outlook(tuple(checks), name, model)
     key: Key | None = None
     if row.key_variables:
-        recipient = Recipient(name, row.key_variables, base_url, row.base_url)
+        recipient = Recipient(name, row.key_variables, base_url, row.base_url, row.is_key_optional)
         key, key_check = _find_key(recipient, around, keyring)
-        checks.append(key_check)
     else:
-        checks.append(Check("key", "ok", "none needed"))
+        key_check = Check("key", "ok", NO_KEY)
+    checks.append(key_check)
     chosen: Chosen | None = None
-    if model and (key or not row.key_variables):
+    if model and (key or key_check.text == NO_KEY):
         chosen, run_checks = _agree(options, key, around)
         checks += run_checks
     return Outlook(tuple(checks), name, model, base_url, key, chosen)
@@ -125,14 +135,13 @@ def _go_on(around: _Around) -> tuple[Options, str, list[Check]]:
 
 
 def _find_provider(options: Options, around: _Around, session: str) -> _Provider:
-    key_variables = {name: row.key_variables for name, row in PROVIDERS.items()}
-    found = choose_provider(options.provider, around.variables, around.settings, key_variables)
+    found = choose_provider(options.provider, around.variables, around.settings, KEY_VARIABLES)
     source = found.source if found else "nothing is set up"
     if session:
         source = session
     elif found and found.source == "the settings":
         source = around.place("provider")
-    elif found and any(f"${variable}" == source for names in key_variables.values() for variable in names):
+    elif found and any(f"${variable}" == source for names in KEY_VARIABLES.values() for variable in names):
         source += " is set"
     try:
         name, row = require(found.provider if found else "cline")
@@ -178,8 +187,8 @@ def _find_address(name: str, row: Row, around: _Around) -> tuple[str | None, Che
         return url, Check("address", "ok", "none: the model runs on this machine")
     source = f"that of {name}"
     if url != row.base_url:
-        is_from_variable = name == "cline" and around.variables.get("CLINE_API_BASE_URL")
-        source = "$CLINE_API_BASE_URL" if is_from_variable else around.place("providers", name, "base_url")
+        is_saved = url == around.settings.of(name).base_url
+        source = around.place("providers", name, "base_url") if is_saved else f"${ADDRESS_VARIABLES[name]}"
     for warning in warn_of_plain_http(url):
         return url, Check("address", "bad", f"{warning} ({source})", "Use https:// if the server speaks it")
     return url, Check("address", "ok", f"{url} ({source})")
@@ -190,9 +199,12 @@ def _find_key(recipient: Recipient, around: _Around, keyring: Store) -> tuple[Ke
     stores = open_stores(around.paths, around.environment.home, keyring)
     try:
         secret = read_key_line(around.environment.stdin) if flag == "-" else flag
-        key = find_key(recipient, secret, around.variables, around.settings, stores)
+        find = find_optional_key if recipient.is_own_server else find_key
+        key = find(recipient, secret, around.variables, around.settings, stores)
     except ClineError as error:
         return None, around.complain("key", error)
+    if key is None:
+        return None, Check("key", "ok", NO_KEY)
     if "--key" in around.reading.variables.names:
         key = dataclasses.replace(key, source=f"${FLAG_VARIABLE}")
     status: Status = "bad" if key.notice else "note" if key.is_plain_text else "ok"

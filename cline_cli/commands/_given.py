@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cline_cli.agent.compaction import Mode as Compaction
 from cline_cli.commands._values import read_word
 from cline_cli.errors import UsageError
 from cline_cli.frontends.manner import Manner, OutputFormat
@@ -11,6 +12,7 @@ from cline_cli.machine.input import StdinMode
 from cline_cli.policy.decide import Mode
 
 MODES: tuple[Mode, ...] = ("act", "plan")
+COMPACTIONS: tuple[Compaction, ...] = ("agentic", "basic", "off")
 STDIN_MODES: tuple[StdinMode, ...] = ("auto", "wait", "ignore")
 FORMATS: Mapping[str, OutputFormat] = {"rich": "rich", "plain": "plain", "json": "say"}
 
@@ -79,6 +81,16 @@ def read_manner(given: Given, *, has_schema: bool) -> Manner:
         is_quiet=given.flag("quiet"),
         is_verbose=given.flag("verbose"),
     )
+
+
+def read_compaction(given: Given) -> Compaction:
+    """Return what is done when a conversation gets too long for its model.
+
+    Raises:
+        UsageError: the option has no such value.
+    """
+    text = given.text("compaction")
+    return "agentic" if text is None else read_word("compaction", text, COMPACTIONS)
 
 
 def read_stdin_mode(given: Given) -> StdinMode:

@@ -69,7 +69,7 @@ async def _install(weights: Weights, origin: str | None, environment: Environmen
     )
     pip = find_pip(environment.variables, is_own=has_own_pip())
     fetch_part = make_fetch_part(pip, environment.variables, secrets)
-    network = Network(connect_s=CONNECT_S, idle_s=IDLE_S, variables=environment.variables)
+    network = Network(connect_s=CONNECT_S, idle_s=IDLE_S, request_s=None, variables=environment.variables)
     try:
         async with progress.shown():
             await install(weights, paths.models, origin, Means(network, fetch_part, progress))

@@ -46,6 +46,7 @@ from cline_cli.machine.input import (
     kind_of,
     read_into,
 )
+from cline_cli.redaction import MaskedBytes, Redactor
 from cline_cli.session.spool import (
     EXTRACT_BYTES,
     SNIFFED_BYTES,
@@ -81,6 +82,8 @@ class Wanted:
     """Of text in the message, from each source."""
     workspace: Path
     open_spool: Callable[[], Path]
+    make_mask: Callable[[], MaskedBytes] = lambda: MaskedBytes(Redactor(()))
+    """For what goes into a file there."""
     """Makes the folder for what is too large, 0700; raises OSError. It is called when something is."""
 
 
@@ -170,7 +173,7 @@ async def _read_stdin(wanted: Wanted, environment: Environment, tell: _Tell, pat
         notice = WaitingNotice(tell, f"waiting for standard input to end{way_out}", patience)
         if is_free_to_go and not await is_coming(descriptor, notice, patience):
             return _Stdin(_Content(), "idle")
-    with Spool(lambda first: _plan(first, "standard input", wanted), wanted.open_spool) as spool:
+    with Spool(lambda first: _plan(first, "standard input", wanted), wanted.open_spool, wanted.make_mask()) as spool:
         await read_into(descriptor, spool.take, notice)
         spool.finish()
         return _from_spool(spool)
@@ -238,7 +241,7 @@ def _require_ordinary(status: os.stat_result, name: str) -> None:
 async def _take_pipe(descriptor: int, name: str, wanted: Wanted) -> _Content:
     """Take all that comes through a named pipe: `-f <(git diff)`. Raises ClineError."""
     shown = _valid(name)
-    with Spool(lambda first: _plan(first, name, wanted), wanted.open_spool) as spool:
+    with Spool(lambda first: _plan(first, name, wanted), wanted.open_spool, wanted.make_mask()) as spool:
         await read_into(descriptor, spool.take)
         spool.finish()
         content = _from_spool(spool, shown).content
@@ -336,7 +339,9 @@ def _whole(data: bytes, kind: _Kind) -> _Content:
 
 def _extract(what: str, path: str, encoding: Encoding, head: bytes, tail: bytes, size: int) -> _Content:
     start, end = to_head(head[len(encoding.bom) :], encoding.name), to_tail(tail, encoding.name, size - len(tail))
-    return _Content(describe_extract(what, path, start.text, end.text), replaced=start.replaced + end.replaced)
+    shown = f"{start.text}{end.text}".encode(encoding.name, "replace")
+    told = describe_extract(what, path, start.text, end.text, max(0, size - len(shown)))
+    return _Content(told, replaced=start.replaced + end.replaced)
 
 
 def _real(path: Path) -> Path:

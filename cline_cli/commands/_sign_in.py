@@ -1,31 +1,27 @@
-"""Signing in: from what was asked, and what a person answers at the terminal, to saved settings and a saved key.
+"""Signing in: from what was asked, or what a person answered, to saved settings and a saved key.
 
-Settings are saved before the key, so that a folder that cannot be written is found out before a key is anywhere.
+Settings are saved before the key, so that a folder that cannot be written is found out before a key is anywhere; and
+a signal in between waits until both are there. Nobody is asked here: `_guided.py` does that.
 """
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import ipaddress
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from types import FrameType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from cline_cli.config.addresses import check_base_url, is_same_origin
 from cline_cli.config.credentials import OWN_VARIABLE, Stores, clean_key, forget_key_in_file, read_key_line, save_key
-from cline_cli.config.settings import change_settings, load_settings
+from cline_cli.config.settings import Settings, change_settings, load_settings
 from cline_cli.environment import Environment
 from cline_cli.errors import NotSignedInError, UsageError
-from cline_cli.providers import PROVIDERS, Row, require
-
-DEFAULT_PROVIDER = "cline"
-KEY_PAGES = {
-    "cline": "https://app.cline.bot, under Settings, API Keys",
-    "openrouter": "https://openrouter.ai/keys",
-    "openai-compatible": "https://platform.openai.com/api-keys",
-}
-"""Where people make a key, at the vendors' own servers."""
+from cline_cli.providers import Row, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,21 @@ class Asked:
     """A file will do, even where there is a keyring."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All that is to be saved, every part of it checked."""
+
+    provider: str
+    row: Row
+    model: str
+    base_url: str
+    """Empty for a model of this machine."""
+    key: str = field(repr=False)
+    """Empty where none is needed, or the one that is saved stays."""
+    is_model_fixed: bool = False
+    """It was named, so it is saved even where it is the provider's default, which may become another."""
+
+
 class Outcome(NamedTuple):
     sentence: str
     """What was done, for stdout."""
@@ -48,85 +59,89 @@ class Outcome(NamedTuple):
     """What the person should know, for stderr."""
 
 
-class Terminal(Protocol):
-    """A person who answers."""
-
-    def ask(self, question: str) -> str: ...
-    def ask_secret(self, question: str) -> str: ...
-
-
-class DevTty:
-    """The person at /dev/tty, wherever stdin and stdout lead."""
-
-    def ask(self, question: str) -> str:
-        with Path("/dev/tty").open("w") as screen:
-            screen.write(question)
-        with Path("/dev/tty").open(errors="replace") as keyboard:
-            return keyboard.readline().strip()
-
-    def ask_secret(self, question: str) -> str:
-        try:
-            return getpass.getpass(question)
-        except EOFError:
-            return ""
-
-
-def sign_in(
-    asked: Asked, environment: Environment, settings_file: Path, stores: Stores, terminal: Terminal | None
-) -> Outcome:
-    """Save what was asked; `terminal` is None where nobody can be asked for the rest.
+def sign_in(asked: Asked, environment: Environment, settings_file: Path, stores: Stores) -> Outcome:
+    """Save what was asked. Asks nobody, and sends nothing.
 
     Raises:
         UsageError: something is missing or cannot be.
         NotSignedInError: the key could not be kept.
         ClineError: the settings could not be saved.
     """
-    name, row = _find_provider(asked, terminal)
+    if asked.provider is None:
+        raise UsageError("no provider was given", "Name one, and pipe the key in: cline auth -p cline -k -")
+    name, row = require(asked.provider)
     settings = load_settings(settings_file)
     before = settings.of(name)
-    model = _find_model(asked, name, before.model or row.default_model, terminal)
+    model = check_model(asked.model if asked.model is not None else before.model or row.default_model, name)
+    refuse_what_is_useless(asked, name, row)
+    base_url = find_address(asked, name, before.base_url or row.base_url) if row.key_variables else ""
+    key = _find_key(asked, name, row, environment)
+    answers = Answers(name, row, model, base_url, key, is_model_fixed=asked.model is not None)
+    return save(answers, asked, environment, settings_file, stores)
+
+
+def is_complete(asked: Asked, settings: Settings) -> bool:
+    """Whether what was asked can be saved as it is, so that a person need not be asked for anything."""
+    if asked.provider is None:
+        return False
+    name, row = require(asked.provider)
+    has_model = bool(asked.model is not None or settings.of(name).model or row.default_model)
+    needs_key = bool(row.key_variables) and not row.is_key_optional
+    return has_model and (asked.key is not None or not needs_key)
+
+
+def save(answers: Answers, asked: Asked, environment: Environment, settings_file: Path, stores: Stores) -> Outcome:
+    """Save provider, model, address and key; a signal that comes meanwhile takes effect when all of it is done.
+
+    Raises:
+        NotSignedInError: the key could not be kept.
+        ClineError: the settings could not be saved.
+    """
+    with _signals_put_off():
+        return _save(answers, asked, environment, settings_file, stores)
+
+
+def _save(answers: Answers, asked: Asked, environment: Environment, settings_file: Path, stores: Stores) -> Outcome:
+    name, row, url = answers.provider, answers.row, answers.base_url
+    settings = load_settings(settings_file)
+    before = settings.of(name)
     changes: dict[tuple[str, ...], str | None] = {("provider",): name}
-    if asked.model is not None or model != row.default_model:
-        changes["providers", name, "model"] = model
+    if answers.is_model_fixed or answers.model != row.default_model:
+        changes["providers", name, "model"] = answers.model
+    elif before.model:
+        changes["providers", name, "model"] = None
     if not row.key_variables:
-        _refuse_key(asked, name)
         change_settings(settings_file, changes)
-        return Outcome(f"Runs now ask {name} with {model}; it needs no key.")
-    url_before = before.base_url or row.base_url
-    url = _find_base_url(asked, name, url_before)
+        return Outcome(f"Runs now ask {name} with {answers.model}; it needs no key.")
     changes["providers", name, "base_url"] = None if url == row.base_url else url
-    key = _find_key(asked, name, url, environment, terminal)
-    if not is_same_origin(url, url_before):
+    is_moved = not is_same_origin(url, before.base_url or row.base_url)
+    if is_moved:
         # The old key was for another server: from here on no run may send it to the new one.
         forget_key_in_file(name, stores)
         changes["providers", name, "key_store"] = None
     change_settings(settings_file, changes)
+    at = "" if url == row.base_url else f" at {url}"
+    if not answers.key:
+        what = "with its saved key" if before.key_store and not is_moved else "without a key"
+        return Outcome(f"Runs now ask {name}{at} with {answers.model}, {what}.")
     try:
-        saved = save_key(name, key, "file" if asked.is_storage_insecure else settings.credentials_store, stores)
+        saved = save_key(name, answers.key, "file" if asked.is_storage_insecure else settings.credentials_store, stores)
     except NotSignedInError as error:
         error.message += " (the provider and the model are saved)"
         raise
     change_settings(settings_file, {("providers", name, "key_store"): saved.store})
-    at = "" if url == row.base_url else f" at {url}"
     notices = [saved.notice] if saved.notice else []
-    notices += _warn_of_shell_history(asked, name, terminal) + warn_of_plain_http(url)
-    notices += _warn_of_variables(row, url, environment)
-    return Outcome(f"Signed in to {name}{at} with {model}; the key is in {saved.place}.", tuple(notices))
+    notices += warn_of_plain_http(url) + _warn_of_variables(row, url, environment)
+    return Outcome(f"Signed in to {name}{at} with {answers.model}; the key is in {saved.place}.", tuple(notices))
 
 
-def _find_provider(asked: Asked, terminal: Terminal | None) -> tuple[str, Row]:
-    if asked.provider is not None:
-        return require(asked.provider)
-    if terminal is None:
-        raise UsageError("no provider was given", "Name one, and pipe the key in: cline auth -p cline -k -")
-    names = ", ".join(PROVIDERS)
-    return require(terminal.ask(f"Provider ({names}) [{DEFAULT_PROVIDER}]: ") or DEFAULT_PROVIDER)
+def check_model(model: str, provider: str) -> str:
+    """Return the name of a model without the space around it.
 
-
-def _find_model(asked: Asked, provider: str, known: str, terminal: Terminal | None) -> str:
-    model = known if asked.model is None else asked.model.strip()
-    if not model and asked.model is None and terminal:
-        model = terminal.ask(f"Model of {provider}: ")
+    Raises:
+        UsageError: it cannot be one.
+    """
+    model = model.strip()
     if not model:
         raise UsageError(f"{provider} needs a model", "Name one with -m")
     if not model.isprintable():
@@ -134,7 +149,12 @@ def _find_model(asked: Asked, provider: str, known: str, terminal: Terminal | No
     return model
 
 
-def _find_base_url(asked: Asked, provider: str, known: str) -> str:
+def find_address(asked: Asked, provider: str, known: str) -> str:
+    """Return the address that was asked for, or the one that is known.
+
+    Raises:
+        UsageError: it is none, or there is none.
+    """
     if asked.base_url is not None:
         try:
             return check_base_url(asked.base_url)
@@ -146,30 +166,32 @@ def _find_base_url(asked: Asked, provider: str, known: str) -> str:
     return known
 
 
-def _refuse_key(asked: Asked, provider: str) -> None:
+def refuse_what_is_useless(asked: Asked, provider: str, row: Row) -> None:
+    """See that no key and no address are given for a model of this machine.
+
+    Raises:
+        UsageError: one is.
+    """
+    if row.key_variables:
+        return
     for option, value in (("--key", asked.key), ("--base-url", asked.base_url)):
         if value is not None:
             raise UsageError(f"{option} does not go with {provider}: it needs none")
 
 
-def _find_key(asked: Asked, provider: str, url: str, environment: Environment, terminal: Terminal | None) -> str:
-    if asked.key is not None and asked.key != "-":
-        return clean_key(asked.key, "-k")
-    if terminal and (asked.key is None or environment.is_stdin_terminal):
-        page = KEY_PAGES.get(provider) if is_same_origin(url, PROVIDERS[provider].base_url) else None
-        where = f"Make one at {page}." if page else f"Whoever runs {url} gives them out."
-        return clean_key(
-            terminal.ask_secret(f"{provider} needs a key. {where}\nKey (it is not shown): "), "the terminal"
-        )
+def _find_key(asked: Asked, provider: str, row: Row, environment: Environment) -> str:
     if asked.key is None:
+        if row.is_key_optional or not row.key_variables:
+            return ""
         raise UsageError(f"{provider} needs a key", f"Pipe it in: cline auth -p {provider} -k - < FILE")
-    return read_key_line(environment.stdin)
+    return read_key_line(environment.stdin) if asked.key == "-" else clean_key(asked.key, "-k")
 
 
-def _warn_of_shell_history(asked: Asked, provider: str, terminal: Terminal | None) -> list[str]:
-    if asked.key in {None, "-"} or terminal is None:
+def warn_of_shell_history(asked: Asked) -> list[str]:
+    """Return what to tell a person who typed a key into a command line: one line, or none."""
+    if asked.key in {None, "-"}:
         return []
-    return [f"the key is in your shell's history now; cline auth -p {provider} -k - reads it from stdin"]
+    return ["the key is in your shell's history now; cline auth -k - reads it from stdin, and cline auth asks for it"]
 
 
 def warn_of_plain_http(url: str) -> list[str]:
@@ -186,6 +208,28 @@ def warn_of_plain_http(url: str) -> list[str]:
 
 
 def _warn_of_variables(row: Row, url: str, environment: Environment) -> list[str]:
-    is_own = is_same_origin(url, row.base_url)
+    is_own = row.is_key_optional or is_same_origin(url, row.base_url)
     names = [name for name in row.key_variables if name in environment.variables and (is_own or name == OWN_VARIABLE)]
     return [f"${name} is set, and goes before the saved key" for name in names]
+
+
+@contextlib.contextmanager
+def _signals_put_off() -> Iterator[None]:
+    """Let signals that end the process wait until the block is left: what it does is done whole."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    held = {number: handler for number, handler in before.items() if handler not in {None, signal.SIG_IGN}}
+    for number in held:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

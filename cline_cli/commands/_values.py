@@ -13,7 +13,7 @@ LEVELS: tuple[Effort, ...] = get_args(Effort)
 _Word = TypeVar("_Word", bound=str)
 
 
-def read_timeout(text: str) -> float:
+def read_timeout(text: str, name: str = "timeout") -> float:
     """Return seconds from `90`, `90s`, `1.5m`, `2h`.
 
     Raises:
@@ -22,7 +22,7 @@ def read_timeout(text: str) -> float:
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smh]?)", text.strip(), re.ASCII)
     seconds = float(match[1]) * UNITS[match[2]] if match else 0.0
     if not seconds:
-        raise UsageError(f"--timeout {text!r} is no time", "Give seconds or a unit: 90, 90s, 10m")
+        raise UsageError(f"{_option(name)} {text!r} is no time", "Give seconds or a unit: 90, 90s, 10m")
     return seconds
 
 

@@ -1,7 +1,7 @@
 """`cline auth`: save a provider, a model and a key; `auth status` and `auth logout` beside it.
 
 One Typer command reads all three forms, so that one screen of help shows them. Nothing is ever asked without a person
-at a terminal.
+at a terminal, nor where the line says all that is needed; only who was asked for a key has it checked.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import typer
 
 from cline_cli.commands._auth_status import collect_status, recipient_of, to_json, to_text
 from cline_cli.commands._config_opening import open_and_tell
-from cline_cli.commands._sign_in import Asked, DevTty, sign_in
+from cline_cli.commands._sign_in import Asked, Outcome, is_complete, save, sign_in, warn_of_shell_history
 from cline_cli.commands._streams import move, say, tell
-from cline_cli.config.credentials import Stores, look_for_key, open_stores, remove_key
+from cline_cli.config.credentials import Stores, look_for_key, open_stores, read_key_line, remove_key
 from cline_cli.config.paths import Paths, find_paths
 from cline_cli.config.settings import Settings, change_settings
 from cline_cli.environment import Environment
@@ -88,13 +88,30 @@ def auth(  # noqa: PLR0913  # one parameter an option: this is the table that Ty
 
 
 def _sign_in(asked: Asked, environment: Environment, paths: Paths) -> None:
-    terminal = DevTty() if environment.is_interactive else None
     stores = open_stores(paths, environment.home)
-    open_and_tell(environment, paths)
-    outcome = sign_in(asked, environment, paths.settings_file, stores, terminal)
-    for notice in outcome.notices:
+    settings = open_and_tell(environment, paths).settings
+    is_interactive = environment.is_interactive
+    if is_interactive and asked.key == "-" and environment.is_stdin_terminal:
+        asked = dataclasses.replace(asked, key=None)
+    if is_interactive and not is_complete(asked, settings):
+        outcome = _guide(asked, environment, paths, settings, stores)
+    else:
+        outcome = sign_in(asked, environment, paths.settings_file, stores)
+    for notice in (*outcome.notices, *(warn_of_shell_history(asked) if is_interactive else ())):
         tell(environment, notice)
     say(environment, f"{one_line(outcome.sentence)}\n")
+
+
+def _guide(asked: Asked, environment: Environment, paths: Paths, settings: Settings, stores: Stores) -> Outcome:
+    """Ask the person at the terminal for what is missing, and save it."""
+    from cline_cli.commands._dev_tty import DevTty  # lazy: 60 ms with the next two, which scripts do without
+    from cline_cli.commands._guided import Guide  # lazy: as above
+    from cline_cli.commands._outside import RealOutside  # lazy: as above
+
+    if asked.key == "-":
+        asked = dataclasses.replace(asked, key=read_key_line(environment.stdin))
+    answers = Guide(DevTty(), RealOutside(environment, paths, settings), settings).complete(asked)
+    return save(answers, asked, environment, paths.settings_file, stores)
 
 
 def _show_status(environment: Environment, paths: Paths, *, is_json: bool) -> None:

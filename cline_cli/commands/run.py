@@ -18,20 +18,22 @@ from cline_cli.commands._config_given import blame, fill
 from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
 from cline_cli.commands._deadline import Deadline
-from cline_cli.commands._given import Given, read_manner, read_mode, read_stdin_mode
+from cline_cli.commands._first_run import set_up
+from cline_cli.commands._given import Given, read_compaction, read_manner, read_mode, read_stdin_mode
 from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._streams import move
 from cline_cli.commands._typer import takes
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
 from cline_cli.commands.options import BUILT
-from cline_cli.config.credentials import read_key_line
+from cline_cli.config.credentials import FLAG_VARIABLE, read_key_line
 from cline_cli.config.definitions import MAX_TURNS
 from cline_cli.config.opening import Opened
 from cline_cli.config.paths import Paths, find_paths
-from cline_cli.config.settings import Settings
+from cline_cli.config.settings import Settings, load_settings
 from cline_cli.environment import Environment
-from cline_cli.errors import ClineError, UsageError
+from cline_cli.errors import ClineError, NotSignedInError, UsageError
 from cline_cli.frontends.manner import RunFacts
+from cline_cli.network.http import IDLE_S, REQUEST_S
 from cline_cli.session.changing import Limits as Kept
 from cline_cli.session.changing import prune_when_due
 
@@ -97,7 +99,16 @@ def _start(words: str, given: Given, settings: Settings, environment: Environmen
         options = keep_on(asked.options, session, environment.variables) if session else asked.options
         secret = read_key_line(environment.stdin) if key == "-" else key
         session_id = session.id if session else new_session_id()
-        choice = choose(options, secret, settings, environment, paths, session_id)
+        try:
+            choice = choose(options, secret, settings, environment, paths, session_id)
+        except NotSignedInError:
+            if secret is not None or given.flag("bare") or not set_up(asked, options, settings, environment, paths):
+                raise
+            saved = load_settings(paths.settings_file)
+            settings = replace(settings, provider=saved.provider, providers=saved.providers)
+            choice = choose(options, secret, settings, environment, paths, session_id)
+        if secret is not None and secret == environment.variables.get(FLAG_VARIABLE):
+            choice = choice._replace(endpoint=replace(choice.endpoint, key_source=f"${FLAG_VARIABLE}"))
     asked = replace(asked, options=options, manner=replace(asked.manner, facts=_facts(asked, given, choice)))
     code = run_to_end(converse(asked, choice, session, environment, paths))
     if asked.is_kept and not paths.is_homeless:
@@ -126,6 +137,9 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         auto_approve=_is_auto_approved(given),
         has_tools=has_tools,
         limits=_read_limits(given),
+        compaction=read_compaction(given),
+        idle_s=_read_time(given, "idle_timeout", IDLE_S),
+        request_s=_read_time(given, "request_timeout", REQUEST_S),
         effort=read_effort(given.text("thinking")),
         schema=schema,
     )
@@ -165,6 +179,11 @@ def _check_output(text: str | None, workspace: Path, environment: Environment) -
     from cline_cli.machine.output_file import check_output  # lazy: few runs write one
 
     return check_output(text, workspace, environment.variables)
+
+
+def _read_time(given: Given, name: str, default_s: float) -> float:
+    text = given.text(name)
+    return default_s if text is None else read_timeout(text, name)
 
 
 def _read_limits(given: Given) -> Limits:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from cline_cli.config._files import read_small_file
 
 LOGIN_PREFIX: Final = "workos:"
-OTHER_IDS: Final[Mapping[str, tuple[str, ...]]] = {"openai-compatible": ("openai", "openai-native")}
+OTHER_IDS: Final[Mapping[str, tuple[str, ...]]] = {"openai-compatible": ("openai",)}
 """Our providers that the original knows under further ids, with keys of their own."""
 
 

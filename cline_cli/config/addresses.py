@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+OLLAMA_PORT: Final = 11434
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # where a server listens, not where one is asked
 
 
 def check_base_url(url: str) -> str:
@@ -25,6 +29,30 @@ def check_base_url(url: str) -> str:
     if "?" in url or "#" in url:
         raise ValueError("paths are appended to it, so it cannot end with a query or a fragment")
     return url
+
+
+def read_ollama_host(text: str) -> str:
+    """Return the address that OLLAMA_HOST means, of Ollama's server for chat completions.
+
+    Read as Ollama does (its envconfig/config.go, read 2026-11): a host, a host with a port, or a URL; the port is
+    11434 unless there is a scheme. Where a server listens everywhere, it is asked on this machine.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    scheme, mark, rest = text.strip().strip("\"'").strip().partition("://")
+    if not mark:
+        scheme, rest = "http", scheme
+    authority, _, path = rest.rstrip("/").partition("/")
+    if authority.count(":") > 1 and "[" not in authority:
+        authority = f"[{authority}]"
+    if not authority or authority.startswith(":"):
+        authority = f"localhost{authority}"
+    parts = urlsplit(check_base_url(f"{scheme}://{authority}"))
+    host = "localhost" if parts.hostname in _EVERYWHERE else parts.hostname or ""
+    port = parts.port or (None if mark else OLLAMA_PORT)
+    shown = f"[{host}]" if ":" in host else host
+    return check_base_url(f"{scheme}://{shown}{f':{port}' if port else ''}/{f'{path}/' if path else ''}v1")
 
 
 def is_same_origin(url: str, other: str) -> bool:

@@ -25,9 +25,9 @@ from cline_cli.config.settings import KeyStore, Settings, StoreChoice
 from cline_cli.errors import NotSignedInError, UsageError
 
 OWN_VARIABLE: Final = "CLINE_API_KEY"
+"""The one variable whose key may go to any address that the person has set up."""
 FLAG_VARIABLE: Final = "CLINE_KEY"
 """Stands for `-k`, as every option's variable does for its option; so it holds a secret as well."""
-"""The one variable whose key may go to any address that the person has set up."""
 MAX_KEY_CHARACTERS = 8192
 """Servers refuse headers that are much longer."""
 SHOWN_LENGTH = 12
@@ -62,11 +62,13 @@ class Recipient(NamedTuple):
     """In force."""
     own_base_url: str
     """The vendor's."""
+    is_own_server: bool = False
+    """It is a server of one's own, so there is no vendor: its variables are for it wherever it runs."""
 
     @property
     def is_custom(self) -> bool:
         """Whether the server is another than the vendor's."""
-        return not is_same_origin(self.base_url, self.own_base_url)
+        return not self.is_own_server and not is_same_origin(self.base_url, self.own_base_url)
 
 
 class Stores(NamedTuple):
@@ -112,6 +114,18 @@ def find_key(
     if key is None:
         raise _not_found(recipient, variables, settings)
     return key
+
+
+def find_optional_key(
+    recipient: Recipient, flag: str | None, variables: Mapping[str, str], settings: Settings, stores: Stores
+) -> Key | None:
+    """Return the key for a server of one's own, which needs none, or None where there is none; raises as `find_key`.
+
+    Its variables go to it wherever it runs, since whoever set them meant that server; CLINE_API_KEY does not.
+    """
+    if flag is not None:
+        return find_key(recipient, flag, variables, settings, stores)
+    return look_for_key(recipient._replace(is_own_server=True), variables, settings, stores)
 
 
 def look_for_key(recipient: Recipient, variables: Mapping[str, str], settings: Settings, stores: Stores) -> Key | None:

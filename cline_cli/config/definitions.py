@@ -66,6 +66,22 @@ DEFINITIONS: Final[tuple[Definition, ...]] = (
     ),
     Definition("timeout", "time", "End a run after this time.", example="10m", option="--timeout", project="less"),
     Definition(
+        "idle_timeout",
+        "time",
+        "Give a provider up that sends nothing for so long.",
+        "5m",
+        option="--idle-timeout",
+        project="less",
+    ),
+    Definition(
+        "request_timeout",
+        "time",
+        "Give a request up that takes longer in all, from its sending to the last word of its reply.",
+        "30m",
+        option="--request-timeout",
+        project="less",
+    ),
+    Definition(
         "max_turns",
         "number",
         "End a run after this many model requests.",
@@ -91,6 +107,14 @@ DEFINITIONS: Final[tuple[Definition, ...]] = (
     ),
     Definition(
         "retries", "number", "End a run after so many failed turns in a row.", 6, option="--retries", project="less"
+    ),
+    Definition(
+        "compaction",
+        "word",
+        "When a conversation gets too long: agentic has a model sum it up, basic cuts it, off does nothing.",
+        "agentic",
+        words=("agentic", "basic", "off"),
+        option="--compaction",
     ),
     Definition(
         "providers.*.model", "text", "The model that this provider is asked for.", example="anthropic/claude-sonnet-4.6"

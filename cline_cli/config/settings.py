@@ -26,7 +26,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from cline_cli.config._document import parse_document, read_document
 from cline_cli.config._editing import Changes, apply_changes
 from cline_cli.config._reading import collect
-from cline_cli.config.addresses import check_base_url, hide_password
+from cline_cli.config.addresses import check_base_url, hide_password, read_ollama_host
 from cline_cli.config.definitions import FAMILY, Key, Value
 from cline_cli.errors import ClineError, UsageError
 from cline_cli.machine.files import locked, make_private_folder, write_atomic
@@ -35,6 +35,8 @@ KeyStore = Literal["keyring", "file"]
 StoreChoice = Literal["auto", "keyring", "file"]
 KEY_STORES: Final[tuple[KeyStore, ...]] = ("keyring", "file")
 STORE_CHOICES: Final[tuple[StoreChoice, ...]] = ("auto", "keyring", "file")
+ADDRESS_VARIABLES: Final[Mapping[str, str]] = {"cline": "CLINE_API_BASE_URL", "ollama": "OLLAMA_HOST"}
+"""What moves a provider to another server, by its name."""
 _Word = TypeVar("_Word", KeyStore, StoreChoice)
 
 
@@ -161,24 +163,35 @@ def choose_provider(
                 found.setdefault(provider, name)
     if not found:
         return None
-    first, *others = found
-    return Choice(first, f"${found[first]}", tuple(name for name in others if variables[found[name]].strip()))
+    # Providers may share a variable: one key then is one choice, and the first of them in the table stands for it.
+    firsts: dict[str, str] = {}
+    for provider, source in found.items():
+        firsts.setdefault(source, provider)
+    (source, first), *others = firsts.items()
+    return Choice(first, f"${source}", tuple(name for other, name in others if variables[other].strip()))
 
 
 def find_base_url(provider: str, own: str, variables: Mapping[str, str], settings: Settings) -> str:
     """Return the address in force: for cline the origin in CLINE_API_BASE_URL; else the saved one; else its `own`.
 
+    For ollama the address that Ollama itself was given, in OLLAMA_HOST, goes before its own.
+
     Raises:
         UsageError: the variable holds no address.
     """
-    origin = variables.get("CLINE_API_BASE_URL") if provider == "cline" else None
-    if not origin:
-        return settings.of(provider).base_url or own
+    variable = ADDRESS_VARIABLES.get(provider, "")
+    said, saved = variables.get(variable, ""), settings.of(provider).base_url
+    if not said.strip() or (saved and provider == "ollama"):
+        return saved or own
     try:
-        return f"{check_base_url(origin).removesuffix('/api/v1')}/api/v1"
+        return read_ollama_host(said) if provider == "ollama" else f"{_to_origin(said)}/api/v1"
     except ValueError as error:
-        message = f"CLINE_API_BASE_URL {hide_password(origin)!r} is no address of a server: {error}"
+        message = f"{variable} {hide_password(said)!r} is no address of a server: {error}"
         raise UsageError(message, "Give one of the form https://host, or unset it") from None
+
+
+def _to_origin(url: str) -> str:
+    return check_base_url(url).removesuffix("/api/v1")
 
 
 def _to_provider(values: Mapping[Key, Value], name: str) -> ProviderSettings:

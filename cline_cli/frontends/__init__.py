@@ -16,7 +16,7 @@ class FrontEnd(Protocol):
 
         Raises:
             OSError: whoever reads is gone (BrokenPipeError), or the disk is full.
-            ServerError: a reply that is void was already shown where nothing can be taken back.
+            ServerError: a void reply was shown where nothing can be taken back, and the next one is another.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cline_cli.agent.events import RunFinished, ToolFinished
+from cline_cli.agent.events import Compacted, RunFinished, ToolFinished
 from cline_cli.agent.messages import Usage
 from cline_cli.text import one_line
 
@@ -64,3 +64,12 @@ def describe_run(run: RunFinished) -> str:
     """Return the closing line of a run that used tools: `4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034`."""
     calls = "1 call" if run.tool_calls == 1 else f"{run.tool_calls} calls"
     return f"{calls}, {format_duration(run.duration_s)}, {describe_usage(run.usage)}"
+
+
+def describe_compaction(event: Compacted) -> str:
+    """Return `conversation shortened: about 118k -> 24k tokens, its older part summarized`."""
+    how = "summarized" if event.manner == "agentic" else "cut"
+    why = " (it was refused as too long)" if event.is_forced else ""
+    sizes = f"about {format_tokens(event.before_tokens)} -> {format_tokens(event.after_tokens)} tokens"
+    no_summary = f"; no summary: {one_line(event.fallback, OUTCOME_CELLS)}" if event.fallback else ""
+    return f"conversation shortened{why}: {sizes}, its older part {how}{no_summary}"

@@ -26,6 +26,7 @@ from typing import Literal, assert_never
 
 from cline_cli import __version__
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -43,7 +44,7 @@ from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, T
 from cline_cli.agent.tool import ToolOutput
 from cline_cli.errors import ClineError, ErrorClass
 from cline_cli.frontends._lines import LinesFrontEnd, parse_if_json, parse_json, to_cost, to_json, to_milliseconds
-from cline_cli.frontends.figures import format_duration
+from cline_cli.frontends.figures import describe_compaction, format_duration
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import Question, ask_on_terminal
 from cline_cli.machine.output import Output
@@ -106,7 +107,7 @@ class JsonLinesFrontEnd(LinesFrontEnd):
                 return []
             case IterationStarted() | MessageFinished():
                 return self._show_request(event)
-            case UsageUpdated() | Waiting() | ReplyDiscarded() | Notice():
+            case UsageUpdated() | Waiting() | ReplyDiscarded() | Notice() | Compacted():
                 kind = "usage" if isinstance(event, UsageUpdated) else "notice"
                 return [self._event(kind, _describe_news(event))]
             case ToolStarted() | ToolProgress() | ToolFinished():
@@ -270,7 +271,7 @@ def _describe_usage(usage: Usage) -> JsonObject:
     }
 
 
-def _describe_news(event: UsageUpdated | Waiting | ReplyDiscarded | Notice) -> JsonObject:
+def _describe_news(event: UsageUpdated | Waiting | ReplyDiscarded | Notice | Compacted) -> JsonObject:
     match event:
         case UsageUpdated(usage, total):
             return {
@@ -295,6 +296,15 @@ def _describe_news(event: UsageUpdated | Waiting | ReplyDiscarded | Notice) -> J
             return _status("reply_discarded", f"the reply so far is void: {cause}")
         case Notice(reason, text, details):
             return _status(reason, text, details)
+        case Compacted():
+            sizes: JsonObject = {
+                "beforeTokens": event.before_tokens,
+                "afterTokens": event.after_tokens,
+                "manner": event.manner,
+                "isForced": event.is_forced,
+                "fallback": event.fallback,
+            }
+            return _status("auto_compaction", describe_compaction(event), sizes)
 
 
 def _status(reason: str, message: str, metadata: JsonObject | None = None) -> JsonObject:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Literal, assert_never
 
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -86,6 +87,7 @@ class SayLinesFrontEnd(LinesFrontEnd):
                 | ToolSettled()
                 | ToolFinished()
                 | Notice()
+                | Compacted()
             ):
                 return []
             case _:

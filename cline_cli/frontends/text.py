@@ -16,6 +16,7 @@ from typing import assert_never
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     LeftoverProcess,
@@ -34,7 +35,13 @@ from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, T
 from cline_cli.agent.tool import Tool
 from cline_cli.errors import ServerError
 from cline_cli.frontends._pace import Pace
-from cline_cli.frontends.figures import OUTCOME_CELLS, describe_outcome, describe_run, format_duration
+from cline_cli.frontends.figures import (
+    OUTCOME_CELLS,
+    describe_compaction,
+    describe_outcome,
+    describe_run,
+    format_duration,
+)
 from cline_cli.frontends.manner import Manner
 from cline_cli.machine.output import Output
 from cline_cli.text import Sanitizer, one_line, sanitize
@@ -63,8 +70,39 @@ class _Message:
     sanitizer: Sanitizer = field(default_factory=Sanitizer)
     white_space: str = ""
     """What ended the text so far: written only when more text follows, since exactly one newline ends an answer."""
-    is_out: bool = False
-    """Some of it has been written."""
+    written: list[str] = field(default_factory=list)
+    """What is out of it, or of the same message in a try that broke off."""
+    owed: str = ""
+    """Of what is out, what this try has yet to say again."""
+
+    @property
+    def is_out(self) -> bool:
+        """Some of it has been written."""
+        return bool(self.written)
+
+    def take(self, text: str) -> str:
+        """Return what is to be written now.
+
+        Raises:
+            ServerError: it goes on differently from what is out.
+        """
+        text = self.white_space + self.sanitizer.feed(text)
+        body = text.rstrip()
+        self.white_space = text[len(body) :]
+        said_again = min(len(body), len(self.owed))
+        if body[:said_again] != self.owed[:said_again]:
+            raise _differs()
+        self.owed = self.owed[said_again:]
+        self.written += filter(None, [body[said_again:]])
+        return body[said_again:]
+
+    def begin_again(self) -> _Message:
+        """Return the message for another try, which has to begin with what is out."""
+        return _Message(written=self.written, owed="".join(self.written))
+
+
+def _differs() -> ServerError:
+    return ServerError("the reply broke off after part of it was printed, and came differently then", "Run it again")
 
 
 class TextFrontEnd:
@@ -91,13 +129,15 @@ class TextFrontEnd:
         self._streamed: str | None = None
         """The last message that went to stdout whole."""
         self._has_told_impure = False
+        self._has_worked = False
+        """A tool has run, so that there are lines about the run anyway."""
 
     async def show(self, event: Event) -> None:
         """Show one event; returns when its bytes are written.
 
         Raises:
             OSError: stdout cannot be written; BrokenPipeError where its reader is gone.
-            ServerError: the reply that is being streamed to a pipe broke off.
+            ServerError: a reply that broke off while it was streamed to a pipe came differently when asked for again.
         """
         self._silence.last_s = self._clock()
         match event:
@@ -109,7 +149,7 @@ class TextFrontEnd:
             case Notice(_, text):
                 if self._manner.is_verbose:  # it is no failure yet, and those are told
                     await self._say(one_line(text, NOTICE_CELLS))
-            case RunStarted() | IterationStarted() | ReplyDiscarded() | Waiting() | MessageFinished():
+            case RunStarted() | IterationStarted() | Compacted() | ReplyDiscarded() | Waiting() | MessageFinished():
                 await self._show_request(event)
             case ToolStarted(call, summary):
                 self._silence.running[call.id] = summary
@@ -117,6 +157,7 @@ class TextFrontEnd:
                 self._silence.running.pop(call.id, None)
             case ToolFinished():
                 self._silence.running.pop(event.call.id, None)
+                self._has_worked = True
                 if event.output.answer is None:  # one that hands in the answer is no work to report
                     await self._say(f"{one_line(event.summary, SUMMARY_CELLS)} -> {describe_outcome(event)}")
             case RunFinished():
@@ -137,7 +178,7 @@ class TextFrontEnd:
         await self._silence.end()
 
     async def _show_request(
-        self, event: RunStarted | IterationStarted | ReplyDiscarded | Waiting | MessageFinished
+        self, event: RunStarted | IterationStarted | Compacted | ReplyDiscarded | Waiting | MessageFinished
     ) -> None:
         """Show what concerns one request to the model."""
         match event:
@@ -150,6 +191,10 @@ class TextFrontEnd:
                 self._streams = (self._manner.streams or not event.has_tools) and not self._manner.holds
                 self._pace.begin()
                 self._message = _Message()
+            case Compacted():
+                self._pace.begin()
+                if self._has_worked or self._manner.is_verbose:
+                    await self._say(describe_compaction(event))
             case ReplyDiscarded(cause):
                 await self._discard(cause)
             case Waiting(delay_s, cause):
@@ -161,29 +206,20 @@ class TextFrontEnd:
                 await self._end_message(message)
 
     async def _stream(self, text: str) -> None:
-        message = self._message
         self._pace.text_came()
-        text = message.white_space + message.sanitizer.feed(text)
-        body = text.rstrip()
-        if body:
-            await self._stdout.write_text(body)
-            message.is_out = True
-        message.white_space = text[len(body) :]
+        if new := self._message.take(text):
+            await self._stdout.write_text(new)
 
     async def _discard(self, cause: str) -> None:
-        """Forget the text of a reply that is void.
-
-        Raises:
-            ServerError: some of it is out, and nobody can take it back.
-        """
-        if self._message.is_out:
-            if not self._manner.is_watched:
-                raise ServerError("the reply broke off after part of it was printed", "Run it again")
+        """Forget the text of a reply that is void; what is out of it in a pipe is the beginning of the next one."""
+        if self._message.is_out and self._manner.is_watched:
             await self._end_line()
             await self._say(f"the reply broke off, and is asked for again: {one_line(cause, OUTCOME_CELLS)}")
-        self._message = _Message()
+        self._message = self._message.begin_again()
 
     async def _end_message(self, message: AssistantMessage) -> None:
+        if self._message.owed:
+            raise _differs()
         if self._message.is_out:
             await self._end_line()
             self._streamed = message.text
@@ -195,8 +231,9 @@ class TextFrontEnd:
 
     async def _end_line(self) -> None:
         """End the text that is out with exactly one newline."""
-        rest = self._message.white_space + self._message.sanitizer.close()
-        self._message.is_out = False
+        # A try that has not yet come as far as what is out adds nothing to it.
+        rest = "" if self._message.owed else self._message.white_space + self._message.sanitizer.close()
+        self._message = _Message()
         await self._stdout.write_text(rest.rstrip("\n") + "\n")
 
     async def _finish(self, run: RunFinished) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -41,7 +42,7 @@ Flush = Callable[[int], None]
 """Returns when what was written to a descriptor is durable, or raises OSError."""
 
 FLUSH: Flush = getattr(os, "fdatasync", os.fsync)  # macOS has the latter only
-_STEPS = (RunStarted, IterationStarted, Notice, MessageFinished, ToolSettled, ToolFinished, RunFinished)
+_STEPS = (RunStarted, IterationStarted, Notice, Compacted, MessageFinished, ToolSettled, ToolFinished, RunFinished)
 """The events at which there may be something new; at what streams in between, the history is not looked at."""
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from cline_cli.errors import ClineError
 from cline_cli.machine.files import open_folder
+from cline_cli.redaction import MaskedBytes, Redactor
 
 SNIFFED_BYTES = 8192
 """How much is collected before it is asked what it is."""
@@ -39,9 +40,15 @@ class Keeping(NamedTuple):
 class Spool:
     """Takes bytes as they come. After a `with` that failed or was cancelled no file is left."""
 
-    def __init__(self, plan: Callable[[bytes], Keeping], open_place: Callable[[], Path]) -> None:
-        """`plan` is asked once, with the first bytes; `open_place`, once at most, for a folder that exists."""
+    def __init__(
+        self, plan: Callable[[bytes], Keeping], open_place: Callable[[], Path], mask: MaskedBytes | None = None
+    ) -> None:
+        """`plan` is asked once, with the first bytes; `open_place`, once at most, for a folder that exists.
+
+        `mask` takes out what a file must not hold; in memory everything stays as it came.
+        """
         self._plan, self._open_place = plan, open_place
+        self._mask = mask or MaskedBytes(Redactor(()))
         self._keeping: Keeping | None = None
         self._descriptor: int | None = None
         self._extract_bytes = EXTRACT_BYTES
@@ -141,13 +148,18 @@ class Spool:
         self._tail += piece[max(shown_from, len(piece) - self._extract_bytes) :]
         if len(self._tail) > 4 * self._extract_bytes:
             del self._tail[: -self._extract_bytes]
+        self._put(self._mask.feed(piece))
+
+    def _put(self, data: bytes) -> None:
         assert self._descriptor is not None, "a file is made before it is written to"
-        rest = memoryview(piece)
+        rest = memoryview(data)
         with _in_words(self.path):
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 
     def _close(self) -> None:
+        if self._descriptor is not None:
+            self._put(self._mask.close())
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with _in_words(self.path):
@@ -185,11 +197,11 @@ def to_tail(data: bytes, encoding: str, offset: int) -> Extract:
     return Extract(text, replaced + more)
 
 
-def describe_extract(what: str, path: str, head: str, tail: str) -> str:
+def describe_extract(what: str, path: str, head: str, tail: str, missing_bytes: int) -> str:
     """Return what a message carries of a longer text; `what` says what it is and how large. Pure."""
     return (
         f"[{what}. All of it is in {path}, and read_files reads it there. Here are its beginning and its end.]\n"
-        f"{_line(head)}[... the middle is left out ...]\n{_line(tail)}[end]"
+        f"{_line(head)}[... about {missing_bytes:,} bytes are left out here ...]\n{_line(tail)}[end]"
     )
 
 

@@ -131,7 +131,7 @@ def _read_event(line: bytes) -> Match | None:
     number = data.get("line_number")
     text = _read_text(data.get("lines")).rstrip("\r\n")
     path = _read_text(data.get("path")).removeprefix("./")
-    return Match(path, number if isinstance(number, int) else 0, text[: child.MAX_TEXT_CHARACTERS])
+    return Match(path, number if isinstance(number, int) else 0, child.shorten(text))
 
 
 def _read_text(value: JsonValue) -> str:

@@ -28,7 +28,13 @@ def find_matches(regex: re.Pattern[str], data: bytes) -> Iterator[tuple[int, str
     search = regex.search
     for number, line in enumerate(text.split("\n"), 1):
         if search(line):
-            yield number, line[:MAX_TEXT_CHARACTERS]
+            yield number, shorten(line)
+
+
+def shorten(line: str) -> str:
+    """Return a line, of a long one its beginning and how much is missing."""
+    hidden = len(line) - MAX_TEXT_CHARACTERS
+    return f"{line[:MAX_TEXT_CHARACTERS]} … [{hidden:,} more characters]" if hidden > 0 else line
 
 
 def _decode(data: bytes) -> str | None:

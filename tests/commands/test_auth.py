@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from cline_cli.commands._sign_in import Asked, Outcome, sign_in
+from cline_cli.commands._sign_in import Answers, Asked, Outcome, save, sign_in
 from cline_cli.commands.auth import app
 from cline_cli.config._key_file import KeyFile
 from cline_cli.config._store import NoStoreError, StoreError
@@ -40,21 +41,6 @@ class FakeKeyring:
 
 
 @dataclass
-class FakeTerminal:
-    answers: list[str]
-    questions: list[str] = field(default_factory=list)
-    secret_questions: list[str] = field(default_factory=list)
-
-    def ask(self, question: str) -> str:
-        self.questions.append(question)
-        return self.answers.pop(0)
-
-    def ask_secret(self, question: str) -> str:
-        self.secret_questions.append(question)
-        return self.answers.pop(0)
-
-
-@dataclass
 class Desk:
     """Signs in with fakes, and runs the command with the stores of a private home."""
 
@@ -70,15 +56,14 @@ class Desk:
     def file(self) -> KeyFile:
         return KeyFile(self.folder / "config" / "credentials.json")
 
-    def sign_in(self, *answers: str, is_interactive: bool = False, stdin: bytes = b"", **asked: str | bool) -> Outcome:
+    def sign_in(self, *, stdin: bytes = b"", **asked: str | bool) -> Outcome:
         stores = Stores(self.keyring, self.file, None)
-        terminal = FakeTerminal(list(answers)) if is_interactive or answers else None
         reader, writer = os.pipe()
         os.write(writer, stdin)
         os.close(writer)
         try:
             environment = replace(self.environment, stdin=reader)
-            return sign_in(Asked(**asked), environment, self.settings_file, stores, terminal)  # type: ignore[arg-type]  # the test names its fields
+            return sign_in(Asked(**asked), environment, self.settings_file, stores)  # type: ignore[arg-type]  # the test names its fields
         finally:
             os.close(reader)
 
@@ -276,41 +261,52 @@ def test_no_key_is_needed_when_the_models_run_here(desk: Desk) -> None:
         desk.sign_in(provider="local", base_url="https://llm.example.com")
 
 
-def test_a_person_is_asked_for_what_is_missing(desk: Desk) -> None:
-    stores = Stores(desk.keyring, desk.file, None)
-    terminal = FakeTerminal(["", KEY])
-    sign_in(Asked(), desk.environment, desk.settings_file, stores, terminal)
+def test_no_key_is_needed_when_the_server_is_ones_own(desk: Desk) -> None:
+    outcome = desk.sign_in(provider="ollama", model="qwen3:8b")
+    assert outcome == Outcome("Runs now ask ollama with qwen3:8b, without a key.")
+    assert load_settings(desk.settings_file).providers == {"ollama": ProviderSettings("qwen3:8b")}
+    outcome = desk.sign_in(provider="ollama", base_url="http://10.0.0.7:11434/v1")
+    assert outcome.sentence == "Runs now ask ollama at http://10.0.0.7:11434/v1 with qwen3:8b, without a key."
+    with pytest.raises(UsageError, match="lmstudio needs a model"):
+        desk.sign_in(provider="lmstudio")
+
+
+def test_the_saved_key_stays_when_only_the_model_of_a_server_of_ones_own_is_new(desk: Desk) -> None:
+    desk.sign_in(provider="ollama", key=KEY, model="a")
+    assert desk.sign_in(provider="ollama", model="b").sentence == "Runs now ask ollama with b, with its saved key."
+    assert desk.keyring.keys == {"ollama": KEY}
+    assert load_settings(desk.settings_file).of("ollama").key_store == "keyring"
+    desk.sign_in(provider="ollama", base_url="http://10.0.0.7:1/v1")
+    assert load_settings(desk.settings_file).of("ollama").key_store is None
+
+
+def test_a_model_that_was_only_picked_is_not_fixed_when_it_is_the_default(desk: Desk) -> None:
+    change_settings(desk.settings_file, {("providers", "cline", "model"): "a/b"})
+    name, row = require("cline")
+    answers = Answers(name, row, MODEL, row.base_url, KEY)
+    save(answers, Asked(), desk.environment, desk.settings_file, Stores(desk.keyring, desk.file, None))
+    assert load_settings(desk.settings_file).of("cline").model == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_all_is_saved_when_a_signal_comes_in_the_middle(desk: Desk, number: signal.Signals) -> None:
+    came: list[int] = []
+    before = signal.signal(number, lambda number, _: came.append(number))
+
+    class Interrupted(FakeKeyring):
+        def write(self, provider: str, key: str) -> None:
+            signal.raise_signal(number)
+            assert not came
+            super().write(provider, key)
+
+    desk.keyring = Interrupted()
+    try:
+        desk.sign_in(provider="cline", key=KEY)
+    finally:
+        signal.signal(number, before)
+    assert came == [number]
     assert desk.keyring.keys == {"cline": KEY}
-    assert "cline, openrouter" in terminal.questions[0]
-    assert "https://app.cline.bot" in terminal.secret_questions[0]
-    terminal = FakeTerminal(["openai", "the-model", KEY])
-    sign_in(Asked(), desk.environment, desk.settings_file, stores, terminal)
-    assert load_settings(desk.settings_file).of("openai-compatible").model == "the-model"
-
-
-def test_no_page_of_the_vendor_is_told_when_the_server_is_another(desk: Desk) -> None:
-    terminal = FakeTerminal([KEY])
-    asked = Asked("openai", None, "m", "https://llm.example.com")
-    sign_in(asked, desk.environment, desk.settings_file, Stores(desk.keyring, desk.file, None), terminal)
-    assert "Whoever runs https://llm.example.com gives them out" in terminal.secret_questions[0]
-    assert "openai.com" not in terminal.secret_questions[0]
-
-
-def test_an_answer_is_checked_as_an_option_is(desk: Desk) -> None:
-    with pytest.raises(UsageError, match="the key from the terminal is empty"):
-        desk.sign_in("cline", "")
-    with pytest.raises(UsageError, match="there is no provider 'clin'"):
-        desk.sign_in("clin")
-    with pytest.raises(UsageError, match="needs a model"):
-        desk.sign_in("openai", "")
-
-
-def test_a_person_is_told_of_the_shells_history_when_the_key_was_typed_into_it(desk: Desk) -> None:
-    outcome = desk.sign_in(provider="cline", key=KEY, is_interactive=True)
-    assert len(outcome.notices) == 1
-    assert "shell's history" in outcome.notices[0]
-    assert "-k -" in outcome.notices[0]
-    assert desk.sign_in(provider="cline", key="-", stdin=KEY.encode(), is_interactive=True).notices == ()
+    assert load_settings(desk.settings_file).of("cline").key_store == "keyring"
 
 
 def test_no_key_is_in_what_python_shows_of_the_request() -> None:
@@ -431,6 +427,15 @@ def test_status_shows_what_a_run_would_use(desk: Desk) -> None:
     assert status["cline"]["baseUrl"] == "http://127.0.0.1:1/api/v1"
     assert desk.status(CLINE_PROVIDER="nobody")["nobody"]["problem"] == "there is no such provider"
     assert "is no address" in str(desk.status(CLINE_API_BASE_URL="nonsense")["cline"]["problem"])
+
+
+def test_status_says_that_a_server_of_ones_own_needs_no_key(desk: Desk) -> None:
+    desk.run("ollama", "-m", "qwen3:8b", "-b", "http://10.0.0.7:11434/v1")
+    status = desk.status(CLINE_API_KEY="sk-for-cline-only")["ollama"]
+    assert (status["needsKey"], status["key"], status["problem"]) == (False, None, None)
+    assert "  key      none needed\n" in desk.run("status")[0]
+    key = desk.status(OLLAMA_API_KEY="sk-for-that-server")["ollama"]["key"]
+    assert key == {"source": "$OLLAMA_API_KEY", "tail": "...rver", "isPlainText": False}
 
 
 def test_status_lists_a_provider_that_needs_no_key(desk: Desk) -> None:

@@ -98,6 +98,9 @@ def test_every_setting_is_listed_with_who_says_so(desk: Desk) -> None:
         "mode": ("plan", "$CLINE_PLAN"),
         "thinking": ("-", "default"),
         "timeout": ("90", f"{desk.file}:1"),
+        "idle_timeout": ("5m", "default"),
+        "request_timeout": ("30m", "default"),
+        "compaction": ("agentic", "default"),
         "max_turns": ("9", f"{project}:1"),
         "max_total_tokens": ("-", "default"),
         "max_cost": ("-", "default"),
@@ -144,6 +147,7 @@ def test_a_variable_goes_before_the_file(
     ("variables", "key", "told"),
     [
         ({"CLINE_TIMEOUT": "soon"}, "timeout", "no run would start: CLINE_TIMEOUT 'soon' is no time."),
+        ({"CLINE_IDLE_TIMEOUT": "0"}, "idle_timeout", "no run would start: CLINE_IDLE_TIMEOUT '0' is no time."),
         ({"CLINE_MAX_TURNS": "1_000"}, "max_turns", "CLINE_MAX_TURNS '1_000' is not a whole number"),
         ({"CLINE_API_BASE_URL": "x"}, "providers.cline.base_url", "CLINE_API_BASE_URL 'x' is no address"),
     ],
@@ -728,11 +732,10 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "amount": lambda text: read_amount("x", text),
     "time": read_timeout,
     "level": read_effort,
-    "word": lambda text: read_word("x", text, ("act", "plan")),
 }
 TEXTS = st.one_of(
     st.from_regex(r"\A\$?\d{0,11}(\.\d{0,10})?[smhd]?\Z"),
-    st.sampled_from(("true", "false", "1", "0", "act", "plan", "none", "medium", "xhigh", "yes", "")),
+    st.sampled_from(("true", "false", "1", "0", "act", "plan", "basic", "off", "none", "medium", "xhigh", "yes", "")),
     st.text(max_size=4),
 )
 
@@ -744,7 +747,7 @@ TEXTS = st.one_of(
 def test_a_setting_takes_what_its_option_takes(definition: Definition, text: str) -> None:
     if definition.option == "--no-session":
         return
-    read = READERS[definition.kind]
+    read = READERS.get(definition.kind) or (lambda text: read_word("x", text, definition.words))
     try:
         value = from_text(definition, text)
     except ValueError:

@@ -18,6 +18,7 @@ from cline_cli.config.credentials import (
     Stores,
     clean_key,
     find_key,
+    find_optional_key,
     look_for_key,
     open_stores,
     read_key_line,
@@ -33,6 +34,7 @@ CANARY = "sk-canary-3f9a1c"
 CLINE = Recipient("cline", ("CLINE_API_KEY",), "https://api.cline.bot/api/v1", "https://api.cline.bot/api/v1")
 OPENAI = Recipient("openai-compatible", ("OPENAI_API_KEY",), "https://api.openai.com/v1", "https://api.openai.com/v1")
 CUSTOM = OPENAI._replace(base_url="https://llm.example.com/v1")
+OWN_SERVER = Recipient("ollama", ("OLLAMA_API_KEY",), "http://10.0.0.7:11434/v1", "http://localhost:11434/v1")
 
 
 @dataclass
@@ -214,6 +216,20 @@ def test_clines_own_variable_goes_along_when_the_address_of_cline_is_moved(world
     world.file.write("cline", "saved")
     world.variables["CLINE_API_KEY"] = "from-environment"
     assert world.find(moved).value == "from-environment"
+
+
+def test_a_server_of_ones_own_gets_its_own_variable_wherever_it_runs_and_no_other(world: World) -> None:
+    def find(flag: str | None = None) -> Key | None:
+        return find_optional_key(OWN_SERVER, flag, world.variables, Settings(), world.stores)
+
+    world.variables = {"CLINE_API_KEY": CANARY, "OPENAI_API_KEY": CANARY}
+    assert find() is None
+    world.variables["OLLAMA_API_KEY"] = "for-that-server"
+    assert find() == Key("for-that-server", "$OLLAMA_API_KEY")
+    assert find("from-flag") == Key("from-flag", "-k")
+    world.variables["OLLAMA_API_KEY"] = ""
+    with pytest.raises(NotSignedInError, match="OLLAMA_API_KEY is set but empty"):
+        find()
 
 
 def test_another_path_of_the_same_server_is_the_vendors_own(world: World) -> None:

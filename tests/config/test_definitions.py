@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.provider import Effort
+from cline_cli.app import Options
 from cline_cli.commands._given import MODES
 from cline_cli.commands._values import LEVELS as RUN_LEVELS
 from cline_cli.commands.options import BY_NAME
@@ -24,7 +25,7 @@ from cline_cli.config.definitions import (
     parse_key,
     spell,
 )
-from cline_cli.config.values import from_toml
+from cline_cli.config.values import from_toml, read_time
 
 NAMES = ("cline", "openrouter", "local")
 
@@ -45,7 +46,10 @@ def test_a_row_stands_for_an_option_that_a_run_has(definition: Definition) -> No
 def test_the_table_says_what_runs_say() -> None:
     assert LEVELS == RUN_LEVELS
     assert {one.key: one.words for one in BUILT}["mode"] == MODES
-    assert {one.key: one.default for one in BUILT}["retries"] == Limits().max_mistakes
+    defaults = {one.key: one.default for one in BUILT}
+    assert defaults["retries"] == Limits().max_mistakes
+    assert read_time(str(defaults["idle_timeout"])) == Options().idle_s
+    assert read_time(str(defaults["request_timeout"])) == Options().request_s
 
 
 def test_no_key_stands_twice() -> None:
@@ -57,6 +61,8 @@ def test_a_projects_file_may_do_nothing_unless_the_row_says_so() -> None:
     assert trusted == {
         "mode",
         "timeout",
+        "idle_timeout",
+        "request_timeout",
         "max_turns",
         "max_total_tokens",
         "max_cost",

@@ -60,10 +60,13 @@ def test_nothing_is_found_when_there_is_no_file(tmp_path: Path) -> None:
     assert read_original_key(tmp_path / "missing", "cline") is None
 
 
-def test_a_key_is_found_under_the_originals_other_names(tmp_path: Path) -> None:
-    file = write(tmp_path, {"apiKey": "sk-1"}, "openai-native")
-    assert read_original_key(file, "openai-compatible") == OriginalKey("sk-1", "")
-    assert read_original_key(file, "cline") is None
+@pytest.mark.parametrize(
+    ("saved", "served"), [("openai", "openai-compatible"), ("openai-native", "openai-native"), ("cline", "cline")]
+)
+def test_a_key_is_found_under_the_originals_own_names(tmp_path: Path, saved: str, served: str) -> None:
+    file = write(tmp_path, {"apiKey": "sk-1"}, saved)
+    found = {name for name in ("openai-compatible", "openai-native", "cline") if read_original_key(file, name)}
+    assert found == {served}
     assert {name: PROVIDERS[name].aliases for name in OTHER_IDS} == OTHER_IDS
 
 

@@ -362,6 +362,48 @@ def test_the_provider_is_the_first_that_is_named(
     assert choose_provider(flag, variables, Settings(provider=saved), NAMES) == choice
 
 
+def test_providers_that_share_a_variable_are_told_as_one() -> None:
+    names = {"cline": ("C",), "native": ("O",), "compatible": ("O",), "gemini": ("G", "GG"), "studio": ("GG",)}
+    assert choose_provider(None, {"C": "1", "O": "2"}, Settings(), names) == Choice("cline", "$C", ("native",))
+    assert choose_provider(None, {"O": "2"}, Settings(), names) == Choice("native", "$O")
+    assert choose_provider(None, {"G": "1", "GG": "2"}, Settings(), names) == Choice("gemini", "$G", ("studio",))
+    assert choose_provider(None, {"C": "1", "O": " "}, Settings(), names) == Choice("cline", "$C")
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("box", "http://box:11434/v1"),
+        ("box:99", "http://box:99/v1"),
+        (" 'box' ", "http://box:11434/v1"),
+        ("http://box", "http://box/v1"),
+        ("https://box/", "https://box/v1"),
+        ("https://box:8443/ollama/", "https://box:8443/ollama/v1"),
+        ("0.0.0.0", "http://localhost:11434/v1"),
+        ("0.0.0.0:99", "http://localhost:99/v1"),
+        ("[::]:99", "http://localhost:99/v1"),
+        (":99", "http://localhost:99/v1"),
+        ("::1", "http://[::1]:11434/v1"),
+        ("[::1]:99", "http://[::1]:99/v1"),
+        ("", "http://own/v1"),
+        (" ", "http://own/v1"),
+    ],
+)
+def test_ollama_is_where_it_was_told_to_be(said: str, url: str) -> None:
+    variables = {"OLLAMA_HOST": said}
+    assert find_base_url("ollama", "http://own/v1", variables, Settings()) == url
+    assert find_base_url("lmstudio", "http://own/v1", variables, Settings()) == "http://own/v1"
+    saved = Settings(providers={"ollama": ProviderSettings(base_url="http://saved/v1")})
+    assert find_base_url("ollama", "http://own/v1", variables, saved) == "http://saved/v1"
+
+
+@pytest.mark.parametrize("said", ["ftp://box", "http://me:secret@box", "a b", "box:99999", "box:x", "http://box?x"])
+def test_ollama_is_not_asked_when_the_variable_holds_no_address(said: str) -> None:
+    with pytest.raises(UsageError, match=r"OLLAMA_HOST .* is no address of a server") as caught:
+        find_base_url("ollama", "http://own/v1", {"OLLAMA_HOST": said}, Settings())
+    assert "secret" not in str(caught.value)
+
+
 def test_the_address_is_moved_when_the_variable_says_so() -> None:
     settings = Settings(providers={"cline": ProviderSettings(base_url="https://saved")})
     variables = {"CLINE_API_BASE_URL": "http://127.0.0.1:1/"}

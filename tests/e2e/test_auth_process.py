@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shutil
 import socket
 import subprocess
@@ -18,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunCline
-from tests.fake_server import FakeServer, text
+from tests.fake_server import FakeServer, status, text
 
 KEY = "sk-canary-8b2e6d41"
 LINE = KEY.encode() + b"\n"
@@ -179,80 +177,70 @@ def test_a_run_without_a_saved_key_imports_no_keyring(cline: RunCline) -> None:
     assert result.stdout.endswith("\n\n")
 
 
-class Person:
-    """Somebody at a terminal of their own, who reads what it shows and types."""
-
-    def __init__(self, *argv: str) -> None:
-        self.screen = ""
-        self._terminal, child_side = pty.openpty()
-        launcher = (
-            "import fcntl, os, signal, sys, termios\n"
-            "os.setsid(); fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n"
-            "signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background has it ignored\n"
-            "os.execv(sys.executable, [sys.executable, '-m', 'cline_cli', *sys.argv[1:]])"
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", launcher, *argv], stdin=child_side, stdout=subprocess.PIPE, stderr=child_side
-        )
-        os.close(child_side)
-
-    def wait_for(self, text: str) -> None:
-        while text not in self.screen:
-            ready, _, _ = select.select([self._terminal], [], [], 20)
-            assert ready, f"waited for {text!r}, saw {self.screen!r}"
-            self.screen += os.read(self._terminal, 4096).decode()
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def finish(self) -> tuple[int, bytes]:
-        """Return the exit code and what went to stdout."""
-        stdout, _ = self._process.communicate(timeout=20)
-        while select.select([self._terminal], [], [], 0)[0]:
-            try:
-                self.screen += os.read(self._terminal, 4096).decode()
-            except OSError:  # how a terminal says that nobody is at the other end
-                break
-        os.close(self._terminal)
-        return self._process.returncode, stdout
+def modules_after(*argv: str) -> tuple[int, set[str]]:
+    """Return the exit code of the command, and the modules that it had imported by then."""
+    code = (
+        "import sys; from cline_cli.__main__ import main; from cline_cli.environment import read_environment\n"
+        "code = main(sys.argv[1:], read_environment())\n"
+        "print('\\n', code, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    exit_code, *modules = done.stdout.splitlines()[-1].split()
+    return int(exit_code), set(modules)
 
 
-def test_a_person_is_asked_and_the_key_is_not_shown(private_home: Path) -> None:
-    person = Person("auth")
-    person.wait_for("[cline]: ")
-    person.type("\n")
-    person.wait_for("not shown): ")
-    assert "https://app.cline.bot" in person.screen
-    person.type(f"{KEY}\n")
-    exit_code, stdout = person.finish()
+def test_a_run_with_nothing_set_up_ends_before_any_network_is_loaded() -> None:
+    exit_code, modules = modules_after("hi there")
+    assert exit_code == 3
+    assert "cline_cli.app" in modules
+    unwanted = {"httpx", "ssl.SSLContext", "keyring", "anyio", "cline_cli.providers.local_servers"}
+    unwanted |= {f"cline_cli.commands.{name}" for name in ("_guided", "_outside", "_dev_tty", "_three_ways")}
+    assert not modules & unwanted
+
+
+def test_signing_in_from_a_script_loads_no_network(tmp_path: Path) -> None:
+    exit_code, modules = modules_after("auth", "-p", "cline", "-k", KEY, "--config", str(tmp_path / "c"))
     assert exit_code == 0
-    assert stdout.startswith(b"Signed in to cline with ")
-    assert KEY not in person.screen
-    assert key_files(private_home) == [private_home / ".config" / "cline" / "credentials.json"]
+    assert not modules & {"httpx", "cline_cli.commands._guided", "cline_cli.commands._outside"}
 
 
-def test_a_person_may_pipe_nothing_and_type_the_key_when_it_is_a_dash(private_home: Path) -> None:
-    person = Person("auth", "-p", "cline", "-k", "-")
-    person.wait_for("not shown): ")
-    person.type(f"{KEY}\n")
-    assert person.finish()[0] == 0
-    assert KEY not in person.screen
+@pytest.mark.parametrize(
+    ("words", "variables", "source"),
+    [
+        (("-k", KEY), {}, "-k"),
+        ((), {"CLINE_KEY": KEY}, "$CLINE_KEY"),
+        ((), {"CLINE_API_KEY": KEY}, "$CLINE_API_KEY"),
+    ],
+)
+def test_a_refused_key_is_named_by_its_source_and_another_that_is_saved_is_told(
+    cline: RunCline, words: tuple[str, ...], variables: dict[str, str], source: str
+) -> None:
+    assert cline("auth", "cline", "-k", "-", stdin=b"sk-saved-0000000\n").exit_code == 0
+    with FakeServer(status(401, {"error": {"message": "no such key"}})) as server:
+        result = cline(*words, "hi there", CLINE_API_BASE_URL=server.origin, **variables)
+        assert len(server.requests) == 1
+    assert result.exit_code == 3
+    assert f"(key from {source}, ...6d41; another one is saved)" in result.stderr
+    assert KEY not in result.stderr
 
 
-def test_a_person_is_told_of_the_shells_history(private_home: Path) -> None:
-    person = Person("auth", "-p", "cline", "-k", KEY)
-    person.wait_for("shell's history")
-    assert person.finish()[0] == 0
-    assert KEY not in person.screen
-
-
-@pytest.mark.parametrize(("typed", "exit_code"), [("\n", 2), ("\x04", 2), ("\x03", 130)])
-def test_nothing_is_saved_when_the_person_gives_up(private_home: Path, typed: str, exit_code: int) -> None:
-    person = Person("auth", "cline")
-    person.wait_for("not shown): ")
-    person.type(typed)
-    assert person.finish() == (exit_code, b"")
-    assert not (private_home / ".config").exists()
+def test_a_server_of_ones_own_is_asked_without_a_key(cline: RunCline) -> None:
+    with FakeServer(text("Hello.")) as server:
+        url = f"{server.origin}/v1"
+        signed_in = cline("auth", "ollama", "-m", "qwen3:8b", "-b", url)
+        assert signed_in.text == f"Runs now ask ollama at {url} with qwen3:8b, without a key.\n"
+        assert cline("hi there", CLINE_API_KEY=KEY).text == "Hello.\n"
+    assert "authorization" not in server.requests[0].headers
+    report = json.loads(cline("doctor", "--json").text)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert (checks["key"]["status"], checks["key"]["text"]) == ("ok", "none needed")
 
 
 NEEDED = ("dbus-run-session", "gnome-keyring-daemon")

@@ -301,7 +301,7 @@ def test_the_next_shell_completes_when_one_command_was_given(
     typist = sit()
     assert typist.complete("cline hi\t") == "cline history "
     assert typist.complete("cline-cli -P openr\t") == "cline-cli -P openrouter "
-    assert typist.complete("cline -m anthropic/claude-ha\t") == "cline -m anthropic/claude-haiku-4.5 "
+    assert typist.complete("cline -m anthropic/claude-haiku-4\t") == "cline -m anthropic/claude-haiku-4.5 "
     typist.close()
     for name, content in installed.items():
         assert (private_home / name).read_bytes() == content
@@ -329,7 +329,7 @@ def test_a_shell_lives_on_when_it_ends_at_a_failure(
     place.startup.write_text("".join(lines if is_first else reversed(lines)))
     typist = sit()
     assert [(keys, typist.complete(keys)) for keys, _ in STATIC] == STATIC
-    assert typist.complete("cline -m anthropic/claude-ha\t") == "cline -m anthropic/claude-haiku-4.5 "
+    assert typist.complete("cline -m anthropic/claude-haiku-4\t") == "cline -m anthropic/claude-haiku-4.5 "
     assert typist.complete("cline --id \t") == "cline --id "
     assert typist.complete("cline --cwd=no-such\t") == "cline --cwd=no-such"
     os.utime(place.scripts[0], (1, 1))

@@ -16,8 +16,22 @@ from jsonschema import Draft202012Validator
 
 from cline_cli.agent.messages import JsonObject
 from tests.conftest import Result, RunCline
+from tests.dialects import Said
 from tests.e2e.test_stopping import is_alive
-from tests.fake_server import FakeServer, Turn, calls, delta_event, event, hang, slow, status, stream_bytes, text
+from tests.fake_server import (
+    USAGE,
+    FakeServer,
+    Turn,
+    calls,
+    delta_event,
+    event,
+    hang,
+    say,
+    slow,
+    status,
+    stream_bytes,
+    text,
+)
 
 KEY = "sk-endings-canary-5c2e"
 SCHEMA = Path(__file__).parent.parent.parent / "docs" / "json.schema.json"
@@ -111,7 +125,8 @@ def refuses(code: int, words: str, headers: Mapping[str, str] | None = None) -> 
 REPEATS = calls(("run_commands", {"commands": ["echo again"]}))
 FAILS = calls(("read_files", {"files": [{"path": "no-{request}"}]}))
 WRITES = calls(("run_commands", {"commands": ["touch made"]}))
-FILTERED_CALL = WRITES._replace(pieces=(*WRITES.pieces[:-3], delta_event("content_filter"), *WRITES.pieces[-2:]))
+MADE = ("call_1", "run_commands", '{"commands": ["touch made"]}')
+FILTERED_CALL = say(Said(calls=(MADE,), finish="content_filter", usage=USAGE))
 BREAKS_OFF = stream_bytes(delta_event(content="Hel") + event({"error": {"code": 400, "message": "Bad luck"}}))
 TRICKLE = stream_bytes(b"".join(delta_event(content="word ") for _ in range(100)), piece_bytes=1, pause_s=0.2)
 SO_FAR = text("So far.")

@@ -257,8 +257,8 @@ def test_the_help_names_its_topics_when_one_is_not_known(cline: RunCline) -> Non
 
 def test_a_note_is_not_told_when_it_is_to_be_quiet(serve: Serve) -> None:
     _, ask = serve(text("ok"), repeat_last=True)
-    assert "--compaction has no effect" in ask("--compaction", "off", "hi there").stderr
-    assert ask("-q", "--compaction", "off", "hi there").stderr == ""
+    assert "--auto-condense has no effect" in ask("--auto-condense", "hi there").stderr
+    assert ask("-q", "--auto-condense", "hi there").stderr == ""
 
 
 def test_an_answer_does_not_get_among_lines_of_json(serve: Serve, tmp_path: Path) -> None:

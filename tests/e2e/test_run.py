@@ -210,7 +210,7 @@ def test_the_turns_of_a_run_can_be_limited(serve: Serve) -> None:
     server, ask = serve(*turns, text("So far."))
     result = ask("-y", "--max-turns", "2", "do it now")
     assert (result.exit_code, result.text) == (4, "So far.\n")
-    assert server.requests[2].tools == ()
+    assert [request.body.get("tool_choice") for request in server.requests] == ["auto", "auto", "none"]
 
 
 def test_a_refused_key_is_told_in_one_line_without_the_key(serve: Serve) -> None:

@@ -57,7 +57,9 @@ RUN = calls(("run_commands", {"commands": ["touch made"]}))
 class Person:
     """Sits at a terminal, and sees what one process does there."""
 
-    def __init__(self, argv: tuple[str, ...], variables: dict[str, str], stdout: int | None) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], variables: dict[str, str], stdout: int | None, stdin: int | None = None
+    ) -> None:
         self.seen = b""
         self.terminal, program = pty.openpty()
         termios.tcsetwinsize(program, (ROWS, COLUMNS))
@@ -65,7 +67,7 @@ class Person:
         self.before = termios.tcgetattr(program)
         self.process = subprocess.Popen(
             [sys.executable, "-c", AT_THE_TERMINAL, *argv],
-            stdin=program,
+            stdin=program if stdin is None else stdin,
             stdout=program if stdout is None else stdout,
             stderr=program,
             env={**os.environ, "TERM": "xterm-256color", **variables},

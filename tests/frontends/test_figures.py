@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cline_cli.agent.events import RunFinished
+from cline_cli.agent.events import Compacted, RunFinished
 from cline_cli.agent.messages import Usage
-from cline_cli.frontends.figures import describe_run, format_cost, format_duration, format_tokens
+from cline_cli.frontends.figures import describe_compaction, describe_run, format_cost, format_duration, format_tokens
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,13 @@ def test_a_run_is_described_in_one_line() -> None:
     run = RunFinished("", Usage(18_200, 1_100, 14_000, 0, 0.034), 3, 4, 12.2, None)
     assert describe_run(run) == "4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034"
     assert describe_run(RunFinished("", Usage(10, 5), 1, 1, 0.5, None)) == "1 call, 0.5 s, 10 in, 5 out, $?"
+
+
+def test_a_shorter_history_is_described_with_its_cause_and_in_one_line() -> None:
+    assert describe_compaction(Compacted(118_000, 24_000, "agentic")) == (
+        "conversation shortened: about 118k -> 24k tokens, its older part summarized"
+    )
+    assert describe_compaction(Compacted(9000, 4200, "basic", is_forced=True, fallback="down\n\x1b[2J(503)")) == (
+        "conversation shortened (it was refused as too long): about 9k -> 4.2k tokens, its older part cut;"
+        " no summary: down (503)"
+    )

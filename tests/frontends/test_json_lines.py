@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     LeftoverProcess,
@@ -306,7 +307,7 @@ def test_the_failure_is_told_before_the_end_when_a_run_fails(error: ClineError, 
 
 def test_the_schema_knows_every_class_of_error_and_every_reason_for_a_notice() -> None:
     assert SCHEMA["$defs"]["errorClass"]["enum"] == list(get_args(ErrorClass))
-    reasons = set(get_args(NoticeReason)) | {"retry", "waiting", "reply_discarded"}
+    reasons = set(get_args(NoticeReason)) | {"retry", "waiting", "reply_discarded", "auto_compaction"}
     assert set(SCHEMA["$defs"]["notice"]["properties"]["reason"]["enum"]) == reasons
 
 
@@ -316,6 +317,20 @@ def test_a_pause_is_a_notice_when_a_request_is_tried_again() -> None:
     assert notice["message"] == "waiting 1.5 s: rate limit (429)"
     notice = shown(Waiting(0, "loading the model"))[0]["event"]
     assert (notice["reason"], notice["message"], notice["metadata"]) == ("waiting", "loading the model", {})
+
+
+def test_a_shorter_history_is_a_notice_with_its_sizes() -> None:
+    event = Compacted(118_000, 24_000, "basic", is_forced=True, fallback="the server\nis down")
+    notice = shown(event)[0]["event"]
+    assert notice["reason"] == "auto_compaction"
+    assert notice["metadata"] == {
+        "beforeTokens": 118_000,
+        "afterTokens": 24_000,
+        "manner": "basic",
+        "isForced": True,
+        "fallback": "the server\nis down",
+    }
+    assert "118k -> 24k tokens" in notice["message"]
 
 
 def test_a_void_reply_is_a_notice_and_no_content_when_it_broke_off() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -160,6 +161,7 @@ def test_the_answer_is_told_too_when_a_limit_ended_the_run() -> None:
 
 def test_nothing_is_told_of_what_the_old_words_did_not_know() -> None:
     assert play([Waiting(2, "rate limit"), Notice("reply_cut", "cut"), ThinkingDelta("hm")]) == []
+    assert play([Compacted(118_000, 24_000, "agentic")]) == []
 
 
 @pytest.mark.parametrize("arguments", ['{"commands": [1]}', '{"command": "ls"}', "[]", "{"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     LeftoverProcess,
@@ -265,10 +266,61 @@ def test_the_line_is_ended_when_a_streamed_reply_fails_in_the_middle(tmp_path: P
     assert play(tmp_path, events)[0] == "half \n"
 
 
-def test_the_run_fails_when_a_reply_is_void_after_a_part_was_printed(tmp_path: Path) -> None:
-    events: list[Event] = [IterationStarted(1, has_tools=False), TextDelta("half"), ReplyDiscarded("cut")]
-    with pytest.raises(ServerError, match="broke off after part of it was printed"):
-        play(tmp_path, events)
+ANSWER = "Half of it,\n\nand  the rest \x1b[1mof\x1b[0m it 🙂.\n"
+
+
+@pytest.mark.parametrize("place", range(len(ANSWER) + 1))
+def test_an_answer_is_printed_once_when_it_broke_off_at_any_place_and_came_again(tmp_path: Path, place: int) -> None:
+    void: list[Event] = [TextDelta(ANSWER[:place]), ReplyDiscarded("cut"), Waiting(0.5, "cut")]
+    twice_void: list[Event] = [*void, TextDelta(ANSWER[: place // 2]), ReplyDiscarded("cut")]
+    for before in (void, twice_void):
+        started: Event = IterationStarted(1, has_tools=False)
+        out, err = play(tmp_path, [started, *before, *streamed(ANSWER, has_tools=False)[1:], finished(ANSWER)])
+        assert out == "Half of it,\n\nand  the rest of it 🙂.\n"
+        assert err == ""
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param([TextDelta("Halt")], id="other-words"),
+        pytest.param([TextDelta("H"), TextDelta("al"), TextDelta("t it.")], id="other-words-late"),
+        pytest.param(streamed("Hal", has_tools=False)[1:], id="less"),
+        pytest.param(streamed("", has_tools=False)[1:], id="nothing"),
+    ],
+)
+def test_the_run_fails_when_a_reply_comes_differently_after_a_part_was_printed(
+    tmp_path: Path, again: list[Event]
+) -> None:
+    page = Page(tmp_path)
+
+    async def main() -> None:
+        front_end = TextFrontEnd(*page.outputs, Manner())
+        begun: tuple[Event, ...] = (IterationStarted(1, has_tools=False), TextDelta("Half"), ReplyDiscarded("cut"))
+
+        async def show_all() -> None:
+            for event in (*begun, *again):
+                await front_end.show(event)
+
+        with pytest.raises(ServerError, match="broke off after part of it was printed") as caught:
+            await show_all()
+        await front_end.show(finished("", error=caught.value))
+        await front_end.close()
+
+    asyncio.run(main())
+    assert page.out == "Half\n"
+    page.close()
+
+
+def test_nothing_is_added_when_another_try_breaks_off_within_what_is_out(tmp_path: Path) -> None:
+    events: list[Event] = [
+        IterationStarted(1, has_tools=False),
+        TextDelta("Half of"),
+        ReplyDiscarded("cut"),
+        TextDelta("Half \n"),
+        finished("", error=ServerError("gone")),
+    ]
+    assert play(tmp_path, events)[0] == "Half of\n"
 
 
 def test_nothing_is_lost_when_a_reply_is_void_before_anything_was_printed(tmp_path: Path) -> None:
@@ -300,6 +352,15 @@ def test_what_is_no_failure_yet_is_told_only_to_whoever_wants_to_know_all(tmp_pa
     notice = Notice("answer_refused", "said\x1b[2J once")
     assert play(tmp_path, [notice])[1] == ""
     assert play(tmp_path, [notice], Manner(is_verbose=True))[1] == "cline: said once\n"
+
+
+def test_a_shorter_history_is_a_line_only_when_a_tool_has_run(tmp_path: Path) -> None:
+    shortened = Compacted(118_000, 24_000, "agentic")
+    line = "cline: conversation shortened: about 118k -> 24k tokens, its older part summarized\n"
+    assert play(tmp_path, [shortened])[1] == ""
+    assert play(tmp_path, [shortened], Manner(is_verbose=True))[1] == line
+    assert play(tmp_path, [*called("exit 0"), shortened])[1].endswith(f"\n{line}")
+    assert play(tmp_path, [*called("exit 0"), shortened], Manner(is_quiet=True))[1] == ""
 
 
 def test_a_line_holds_no_control_characters_when_names_and_outcomes_are_hostile(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cline_cli.agent.events import IterationStarted, MessageFinished, RunFinished, RunStarted
+from cline_cli.agent.events import Compacted, IterationStarted, MessageFinished, RunFinished, RunStarted
 from cline_cli.agent.messages import Message, TextPart, ToolCall, ToolResult, Usage, user_text
 from cline_cli.errors import InterruptedRunError, ServerError
 from cline_cli.session.store import Header, Session, create, resume
@@ -350,3 +350,28 @@ def test_the_files_grow_by_what_is_said_when_a_run_is_long(sessions: Path) -> No
             sizes.append(sum(file.stat().st_size for file in (sessions / ID).iterdir()))
     session.close()
     assert abs(sizes[1] - 2 * sizes[0]) < 2500
+
+
+def test_both_files_tell_the_shorter_history_when_it_was_made_shorter(sessions: Path) -> None:
+    history = run(sessions)
+    session = resume(sessions, ID, clock=ticking())
+    session.introduce("cline", "vendor/model", "You work.")
+    history.append(user_text("go on"))
+    session.record(RunStarted("m"), history)
+    history[:] = [user_text("the task, and notes"), user_text("go on")]
+    session.record(Compacted(900, 90, "agentic"), history)
+    assert [entry["content"] for entry in entries_of(sessions)] == [
+        [{"type": "text", "text": "the task, and notes"}],
+        [{"type": "text", "text": "go on"}],
+    ]
+    history.append(DONE)
+    session.record(MessageFinished(DONE), history)
+    session.record(END, history)
+    session.close()
+    assert roles_of(sessions) == [("user", "text"), ("user", "text"), ("assistant", "text")]
+    again = resume(sessions, ID)
+    assert list(again.messages) == history
+    again.close()
+    lines = [json.loads(line) for line in (sessions / ID / f"{ID}.jsonl").read_bytes().splitlines()]
+    assert [line["type"] for line in lines].count("history") == 1
+    assert lines[2]["parts"] == [{"type": "text", "text": "go\nand look"}]

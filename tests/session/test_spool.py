@@ -252,7 +252,7 @@ def test_bytes_that_are_no_text_are_counted_in_both_ends() -> None:
 
 
 def test_the_frame_says_where_all_of_it_is() -> None:
-    assert describe_extract("Standard input: 9 bytes", "/tmp/s/stdin.txt", "ab\n", "yz") == (
+    assert describe_extract("Standard input: 9 bytes", "/tmp/s/stdin.txt", "ab\n", "yz", 4096) == (
         "[Standard input: 9 bytes. All of it is in /tmp/s/stdin.txt, and read_files reads it there."
-        " Here are its beginning and its end.]\nab\n[... the middle is left out ...]\nyz\n[end]"
+        " Here are its beginning and its end.]\nab\n[... about 4,096 bytes are left out here ...]\nyz\n[end]"
     )

@@ -26,7 +26,7 @@ def matches(regex: str, data: bytes) -> list[tuple[int, str]]:
         ("a", b"\xef\xbb\xbfa", [(1, "a")]),
         ("^a", "\ufeffa\nb".encode("utf-16-le"), [(1, "a")]),
         ("^b", "\ufeffa\nb".encode("utf-16-be"), [(2, "b")]),
-        ("x", b"x" * 1_000, [(1, "x" * 400)]),
+        ("x", b"x" * 2_000, [(1, "x" * 400 + " … [1,600 more characters]")]),
         (r"a\sb", b"a\nb", []),
     ],
 )

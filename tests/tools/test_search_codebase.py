@@ -164,7 +164,7 @@ def test_bytes_are_limited_and_that_is_said(repository: Path) -> None:
     (repository / name / "wide").write_text(f"match {'ü' * 1_000}\n" * 90)
     result = search(repository, "match")[0][0]["result"]
     assert len(result.encode()) < 48_200
-    assert "[only the first 47 matches are shown" in result
+    assert "[only the first 46 matches are shown" in result
 
 
 def test_a_folder_a_file_or_a_pattern_narrows_the_search(repository: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, assert_never
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -35,7 +36,7 @@ from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console._answer import Answer, is_loaded
 from cline_cli.frontends.console._painter import Painter
 from cline_cli.frontends.console.screen import BLANK, Line, Screen
-from cline_cli.frontends.figures import describe_run
+from cline_cli.frontends.figures import describe_compaction, describe_run
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
 
@@ -100,7 +101,7 @@ class ConsoleFrontEnd:
                 cards = self._activity.finish(event, self._columns)
                 # A call that hands in the answer is no work to report.
                 await self.draw(cards=cards if event.output.answer is None else ())
-            case RunStarted() | IterationStarted() | Waiting() | ReplyDiscarded() | MessageFinished():
+            case RunStarted() | IterationStarted() | Compacted() | Waiting() | ReplyDiscarded() | MessageFinished():
                 await self._show_request(event)
             case Notice(_, text):
                 await self._note(text)
@@ -139,7 +140,7 @@ class ConsoleFrontEnd:
         return self._screen.size.columns - 1
 
     async def _show_request(
-        self, event: RunStarted | IterationStarted | Waiting | ReplyDiscarded | MessageFinished
+        self, event: RunStarted | IterationStarted | Compacted | Waiting | ReplyDiscarded | MessageFinished
     ) -> None:
         """Show what concerns one request to the model."""
         match event:
@@ -149,6 +150,9 @@ class ConsoleFrontEnd:
                     await self._note(f"[model] provider={self._manner.facts.provider} model={model}")
             case IterationStarted():
                 await self._begin_message()
+            case Compacted():
+                self._pace.begin()
+                await self._note(describe_compaction(event))
             case Waiting(delay_s, cause):
                 self._activity.wait(cause, delay_s=delay_s)
             case ReplyDiscarded(cause):

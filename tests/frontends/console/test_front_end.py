@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
+    Compacted,
     Event,
     IterationStarted,
     MessageFinished,
@@ -224,6 +225,13 @@ def test_a_void_reply_is_called_so_when_some_of_it_stays() -> None:
     room = Room()
     asyncio.run(main())
     assert room.text == ["one", "", "the reply broke off, and is asked for again: cut", "", "whole", ""]
+
+
+def test_a_shorter_history_is_a_line_of_its_own() -> None:
+    shortened = Compacted(118_000, 24_000, "basic")
+    lines = play([IterationStarted(1, has_tools=True), shortened, TextDelta("done"), message("done")])
+    assert "conversation shortened: about 118k -> 24k tokens, its older part cut" in lines
+    assert "done" in lines
 
 
 def test_no_control_sequence_arrives_when_everything_is_hostile() -> None:
