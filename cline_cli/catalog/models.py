@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -98,6 +98,15 @@ def nearest(model: str) -> tuple[str, ...]:
     return tuple(get_close_matches(model, names, 3, cutoff=0))
 
 
+def filter_names(names: Sequence[str], query: str) -> tuple[str, ...]:
+    """Return the names that have all the words of a query in them, in any order.
+
+    Capitals do not matter, nor whether numbers are joined by dots or by dashes.
+    """
+    words = _flatten(query).split()
+    return tuple(name for name in names if all(word in _flatten(name) for word in words))
+
+
 def output_limit(model: str) -> int | None:
     """Return the most output tokens to ask a model for, or None for one that is not known.
 
@@ -112,7 +121,11 @@ def output_limit(model: str) -> int | None:
 
 
 def _plain(model: str) -> str:
-    return _SUFFIX.sub("", model.lower().rpartition("/")[2]).replace(".", "-")
+    return _flatten(_SUFFIX.sub("", model.lower().rpartition("/")[2]))
+
+
+def _flatten(text: str) -> str:
+    return text.lower().replace(".", "-")
 
 
 class _File(NamedTuple):

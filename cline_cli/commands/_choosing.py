@@ -91,12 +91,6 @@ def rank_models(names: Sequence[str], default: str) -> tuple[str, ...]:
     return tuple(ranked)
 
 
-def filter_models(names: Sequence[str], answer: str) -> tuple[str, ...]:
-    """Return the names that hold every word of the answer, in large or small letters."""
-    words = answer.lower().split()
-    return tuple(name for name in names if all(word in name.lower() for word in words))
-
-
 def describe_model(name: str) -> str:
     """Return what is known of a model in few words, or an empty text."""
     known = facts(name)

@@ -5,11 +5,11 @@ A long list is shown in part, since a part of a name finds the rest; what is kno
 
 from __future__ import annotations
 
+from cline_cli.catalog.models import filter_names
 from cline_cli.commands._choosing import (
     SHOWN,
     Item,
     describe_model,
-    filter_models,
     lay_out,
     rank_models,
     read_number,
@@ -40,7 +40,7 @@ def choose_model(terminal: Terminal, provider: str, models: tuple[str, ...], def
         is_name = bool(answer) and answer.isprintable()
         if is_name and (not models or answer in ranked or answer == refused):
             return answer
-        found = filter_models(ranked, answer) if is_name else ()
+        found = filter_names(ranked, answer) if is_name else ()
         if found:
             matching, first = found, found[0]
             _show(terminal, matching)

@@ -22,7 +22,7 @@ from typer.main import get_command
 from cline_cli.catalog.weights import WEIGHTS
 from cline_cli.commands import ALIASES, VERBS
 from cline_cli.commands._completion_install import SHELLS
-from cline_cli.commands._given import FORMATS, MODES, STDIN_MODES
+from cline_cli.commands._given import COMPACTIONS, FORMATS, MODES, STDIN_MODES
 from cline_cli.commands._history_ids import LAST
 from cline_cli.commands.help import TEXTS
 from cline_cli.commands.options import OPTIONS, Option, excludes
@@ -132,6 +132,7 @@ BY_FLAG: Mapping[str, Offer] = {
     "--id": _SESSIONS,
     "--session-id": _KEPT_SESSIONS,
     "--mode": _enumerate("mode", *MODES),
+    "--compaction": _enumerate("compaction", *COMPACTIONS),
     "--stdin": _enumerate("stdin", *STDIN_MODES),
     "--output-format": _enumerate("output-format", *FORMATS),
 }

@@ -15,7 +15,7 @@ from heapq import nlargest
 from typing import Literal, NamedTuple
 
 from cline_cli.app import find_facts
-from cline_cli.catalog.models import ModelFacts, facts, list_names, list_served
+from cline_cli.catalog.models import ModelFacts, facts, filter_names, list_names, list_served
 from cline_cli.catalog.weights import WEIGHTS, find_installed
 from cline_cli.config.paths import Paths
 from cline_cli.errors import ClineError
@@ -84,21 +84,18 @@ def _list_embedded(target: Target, paths: Paths) -> tuple[Model, ...]:
 
 
 def select(listing: Listing, words: Sequence[str]) -> Listing:
-    """Return the listing with those models only that have all the words in their names, in any order.
-
-    Capitals do not matter, nor whether numbers are joined by dots or by dashes.
+    """Return the listing with those models only that have all the words in their names, as `filter_names` has it.
 
     Raises:
         ClineError: there is none; the three nearest names are told.
     """
-    wanted = [_flatten(part) for word in words for part in word.split()]
-    models = tuple(model for model in listing.models if all(part in _flatten(model.name) for part in wanted))
-    if models:
+    query = " ".join(words)
+    names = frozenset(filter_names([model.name for model in listing.models], query))
+    if models := tuple(model for model in listing.models if model.name in names):
         return listing._replace(models=models)
     who = listing.target.name if listing.target else "the catalog"
     if not listing.models:
         raise ClineError(f"{who} has no models")
-    query = " ".join(words)
     near = _find_nearest(query, [model.name for model in listing.models[:LISTED_FOR_NEAREST]])
     raise ClineError(f"no model of {who} is called anything like {query!r}", f"The nearest are {', '.join(near)}")
 
@@ -114,7 +111,3 @@ def _find_nearest(query: str, names: Sequence[str]) -> list[str]:
         return max(SequenceMatcher(None, "".join(wanted), run).ratio() for run in runs)
 
     return nlargest(3, names, key=likeness)
-
-
-def _flatten(text: str) -> str:
-    return text.lower().replace(".", "-")

@@ -2,7 +2,8 @@
 
     Agent.run ──> events, history ──> Redacting ──> session, front end, --output
 
-The model, the tools and the person who is asked for leave get everything as it is: what is done has to be what was asked.
+The model, the tools and the person who is asked for leave get everything as it is: what is done has to be what was
+asked.
 """
 
 from __future__ import annotations

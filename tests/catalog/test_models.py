@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cline_cli import catalog
-from cline_cli.catalog.models import ModelFacts, facts, list_names, list_served, nearest, output_limit
+from cline_cli.catalog.models import ModelFacts, facts, filter_names, list_names, list_served, nearest, output_limit
 from cline_cli.providers import PROVIDERS
 
 FOLDER = Path(catalog.__file__).parent
@@ -185,3 +185,11 @@ def test_the_file_holds_what_people_use_when_they_use_a_large_vendor(vendor: str
     names = [name for name in MODELS if name.startswith(f"{vendor}/")]
     assert len(names) >= 5
     assert all(facts(name, "cline") for name in names)
+
+
+def test_names_are_found_by_words_in_any_order() -> None:
+    names = ("anthropic/claude-sonnet-4.6", "anthropic/claude-opus-4-6", "openai/gpt-5.4")
+    assert filter_names(names, "4-6 SONNET") == names[:1]
+    assert filter_names(names, "claude 4.6") == names[:2]
+    assert filter_names(names, "") == names
+    assert filter_names(names, "zork") == ()

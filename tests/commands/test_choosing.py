@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from cline_cli.commands._choosing import (
     Item,
     describe_model,
-    filter_models,
     find_provider,
     lay_out,
     rank_models,
@@ -94,13 +93,6 @@ def test_the_default_comes_first_and_then_what_is_known() -> None:
     assert rank_models(names, "openai/gpt-5.4")[:2] == ("openai/gpt-5.4", "anthropic/claude-opus-4.6")
     assert sorted(rank_models(names, "")) == sorted(set(names))
     assert rank_models(names, "")[-1] == "x/unheard-of"
-
-
-def test_models_are_found_by_words_in_any_order() -> None:
-    names = ("anthropic/claude-sonnet-4.6", "anthropic/claude-opus-4.6", "openai/gpt-5.4")
-    assert filter_models(names, "4.6 SONNET") == ("anthropic/claude-sonnet-4.6",)
-    assert filter_models(names, "claude") == names[:2]
-    assert filter_models(names, "zork") == ()
 
 
 def test_what_is_known_of_a_model_is_told_in_few_words() -> None:

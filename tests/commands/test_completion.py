@@ -48,7 +48,8 @@ from cline_cli.session.store import create
 GRAMMAR = read_grammar()
 SCRIPT = "# `cline completion bash` prints this.\n"
 ANY_TEXT = {
-    "run": "--timeout --key --system --max-turns --max-total-tokens --max-cost --retries",
+    "run": "--timeout --idle-timeout --request-timeout --key --system --retries"
+    " --max-turns --max-total-tokens --max-cost",
     "auth": "--key --base-url --azure-api-version",
     "history": "--limit --page --title --prompt --metadata --days --max-bytes",
     "doctor": "--key",
@@ -100,7 +101,7 @@ def test_no_value_is_known_of_an_option_that_there_is_not() -> None:
 
 def test_the_words_of_an_option_are_those_that_a_run_takes() -> None:
     assert texts(flags_of("run")["--thinking"].offer or Offer("")) == list(LEVELS)
-    for name in ("--mode", "--stdin", "--output-format"):
+    for name in ("--mode", "--compaction", "--stdin", "--output-format"):
         with pytest.raises(UsageError) as complaint:
             _read_run(f"{name}=nonsense")
         told = re.findall(r"\w+", complaint.value.hint.removeprefix("Give").replace(" or ", " "))
@@ -108,12 +109,19 @@ def test_the_words_of_an_option_are_those_that_a_run_takes() -> None:
 
 
 def _read_run(argument: str) -> None:
-    from cline_cli.commands._given import Given, read_manner, read_mode, read_stdin_mode  # lazy: for this test only
+    from cline_cli.commands._given import (  # lazy: for this test only
+        Given,
+        read_compaction,
+        read_manner,
+        read_mode,
+        read_stdin_mode,
+    )
     from cline_cli.commands.run import app as run_app  # lazy: as above
 
     context = read_command(run_app).make_context("cline", [argument])
     given = Given(context.params)
     read_mode(given)
+    read_compaction(given)
     read_manner(given, has_schema=False)
     read_stdin_mode(given)
 
