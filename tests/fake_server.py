@@ -20,7 +20,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from cline_cli.agent.messages import JsonObject, JsonValue
 from tests.dialects import Said, find_dialect, openai_chat, to_object, to_objects
@@ -169,7 +169,7 @@ class FakeServer:
         """Raise AssertionError if a request came that should not have come."""
         assert not self.failures, "; ".join(self.failures)
 
-    def __enter__(self) -> FakeServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

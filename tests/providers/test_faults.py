@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -29,8 +28,9 @@ from cline_cli.providers.anthropic import MessagesCodec
 from cline_cli.providers.gemini import GeminiCodec
 from cline_cli.providers.openai_chat import ChatCodec
 from cline_cli.providers.openai_responses import ResponsesCodec
-from tests.dialects import Dialect, Said
-from tests.fake_server import USAGE, FakeServer, Recorded, Turn, say, stream_bytes
+from tests.cutting_server import CuttingServer, Kind, render
+from tests.dialects import Said
+from tests.fake_server import USAGE, FakeServer, say
 from tests.fakes import approve_all
 
 FORMATS: dict[str, tuple[str, str, Callable[[], Codec]]] = {
@@ -42,7 +42,6 @@ FORMATS: dict[str, tuple[str, str, Callable[[], Codec]]] = {
 WORKS = Said(("I app", "end 🙂."), (("call_1", "append", '{"line": "once 漢"}'),), "tool_calls", USAGE)
 STEPS = {"openai_chat": 1, "anthropic": 17, "openai_responses": 19, "gemini": 13}
 """Bytes from one cut to the next. That no reader takes a part for the whole is tested at every byte beside each."""
-ANSWERS = say(Said(("Done", "."), usage=USAGE))
 
 
 class Append:
@@ -82,45 +81,12 @@ class Memory(Output):
         return len(data)
 
 
-class CuttingServer(FakeServer):
-    """Breaks off so many replies to a request without results, then gives them whole; answers one with results."""
-
-    def __init__(self) -> None:
-        super().__init__(ANSWERS, repeat_last=True)
-        self.works: list[Recorded] = []
-        self.answers: list[Recorded] = []
-        self._cut = self._whole = ANSWERS
-        self._cuts = 0
-
-    def begin(self, raw: bytes, place: int, then: Literal["close", "reset"], cuts: int) -> None:
-        """Forget the run before."""
-        self.works, self.answers = [], []
-        self._cut, self._whole = stream_bytes(raw[:place], then=then), stream_bytes(raw)
-        self._cuts = cuts
-
-    def take_turn(self, request: Recorded) -> Turn:
-        answer = super().take_turn(request)
-        if request.results or answer.status != 200:
-            self.answers.append(request)
-            return answer
-        self.works.append(request)
-        return self._cut if len(self.works) <= self._cuts else self._whole
-
-
 class Played(NamedTuple):
     error: ClineError | None
     lines: list[str]
     """Of the file."""
     told: list[JsonObject]
     """What `--json` printed."""
-
-
-def dialect_of(name: str) -> Dialect:
-    return import_module(f"tests.dialects.{name}")
-
-
-def render(name: str) -> bytes:
-    return b"".join(dialect_of(name).render(WORKS)).replace(b"{request}", b"1")
 
 
 async def sleep_no_time(_seconds: float) -> None:
@@ -168,10 +134,10 @@ def text_that_counts(told: list[JsonObject]) -> str:
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_call_runs_once_and_no_text_is_doubled_when_a_reply_breaks_off_at_any_byte(
-    name: str, then: Literal["close", "reset"], tmp_path: Path
+    name: str, then: Kind, tmp_path: Path
 ) -> None:
-    raw = render(name)
-    server, network, file = CuttingServer(), Network(idle_s=5), tmp_path / "lines"
+    raw = render(name, WORKS)
+    server, network, file = CuttingServer(say(Said(("Done", "."), usage=USAGE))), Network(idle_s=5), tmp_path / "lines"
     file.touch()
     asked: list[int] = []
 
@@ -195,12 +161,10 @@ def test_every_call_runs_once_and_no_text_is_doubled_when_a_reply_breaks_off_at_
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_call_runs_and_the_run_fails_when_no_reply_is_ever_whole(
-    name: str, then: Literal["close", "reset"], tmp_path: Path
-) -> None:
-    raw = render(name)
+def test_no_call_runs_and_the_run_fails_when_no_reply_is_ever_whole(name: str, then: Kind, tmp_path: Path) -> None:
+    raw = render(name, WORKS)
 
-    server, network, file = CuttingServer(), Network(idle_s=5), tmp_path / "lines"
+    server, network, file = CuttingServer(say(Said(("Done", "."), usage=USAGE))), Network(idle_s=5), tmp_path / "lines"
     file.touch()
 
     async def main() -> None:
