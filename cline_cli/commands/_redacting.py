@@ -80,6 +80,7 @@ class Redacting:
         """
         if isinstance(value, ClineError):
             value.message, value.hint = self.redactor.redact(value.message), self.redactor.redact(value.hint)
+            value.args = (value.message,)
             return value
         return cast(_Value, self._redact(value))
 
