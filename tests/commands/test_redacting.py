@@ -47,7 +47,7 @@ EVENTS: tuple[Event, ...] = (
     ToolStarted(CALL, f"$ echo {KEY}"),
     ToolSettled(CALL, OUTPUT),
     ToolFinished(CALL, KEY, OUTPUT, 0.1),
-    Notice("retry", KEY, {KEY: [KEY, {"deep": KEY}]}),
+    Notice("reply_cut", KEY, {KEY: [KEY, {"deep": KEY}]}),
     Waiting(1, KEY),
     ReplyDiscarded(KEY),
     RunFinished(KEY, USAGE, 1, 1, 0.1, ServerError(f"bad {KEY}", f"do {KEY}"), (KEY,), stdin={"name": KEY}),
