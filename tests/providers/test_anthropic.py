@@ -17,7 +17,7 @@ from cline_cli.agent.messages import (
     Usage,
     user_text,
 )
-from cline_cli.agent.provider import Delta, ReplyDiscarded, Request, TextDelta, ToolCallDelta, Waiting
+from cline_cli.agent.provider import ReplyDiscarded, Request, TextDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import ToolSpec
 from cline_cli.config.paths import Paths
 from cline_cli.errors import (
@@ -38,6 +38,7 @@ from cline_cli.providers.anthropic import MessagesCodec, connect, make_headers
 from tests.dialects import Said
 from tests.dialects.anthropic import end_events, event
 from tests.fake_server import FakeServer, Turn, calls, say, status, stream_bytes, text
+from tests.providers.play import Play
 
 KEY = "sk-ant-canary-5cb1f3a2"
 PATHS = Paths(Path(), Path(), Path(), Path(), {})
@@ -56,45 +57,13 @@ def complaint(words: str, kind: str = "invalid_request_error", code: int = 400) 
     return status(code, said, {"Request-Id": "req_1"})
 
 
-class Play:
-    """What came of one request: its deltas, its error, and how long it would have slept."""
-
-    def __init__(self, *turns: Turn, request: Request = REQUEST) -> None:
-        self.deltas: list[Delta] = []
-        self.error: ProviderError | None = None
-        self.slept: list[float] = []
-        self._request = request
-        with FakeServer(*turns) as self.server:
-            asyncio.run(self._run(endpoint_at(self.server)))
-
-    async def _run(self, endpoint: Endpoint) -> None:
-        codec = MessagesCodec(endpoint.provider)
-        provider = Remote(endpoint, Network(idle_s=5), codec, sleep=self._sleep, jitter=lambda: 0, now=lambda: 0)
-        try:
-            async with aclosing(provider.stream(self._request)) as deltas:
-                async for delta in deltas:
-                    self.deltas.append(delta)
-        except ProviderError as error:
-            self.error = error
-        await provider.close()
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    @property
-    def bodies(self) -> list[str]:
-        return [json.dumps(request.body) for request in self.server.requests]
-
-    @property
-    def message(self) -> AssistantMessage:
-        assert self.error is None, self.error
-        message = self.deltas[-1]
-        assert isinstance(message, AssistantMessage)
-        return message
+def play(*turns: Turn, request: Request = REQUEST) -> Play:
+    server = FakeServer(*turns)
+    return Play(server, endpoint_at(server), MessagesCodec("anthropic"), [request])
 
 
 def test_deltas_and_message_come_when_the_server_answers() -> None:
-    assert Play(text("hello")).deltas == [
+    assert play(text("hello")).deltas == [
         TextDelta("he"),
         TextDelta("ll"),
         TextDelta("o"),
@@ -103,19 +72,22 @@ def test_deltas_and_message_come_when_the_server_answers() -> None:
 
 
 def test_calls_come_when_the_server_asks_for_tools() -> None:
-    play = Play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
-    assert play.message.tool_calls == (ToolCall("call_1_1", "look", '{"at": "x"}'), ToolCall("call_1_2", "look", "{}"))
-    assert play.message.stop_reason == "tool_calls"
-    assert ToolCallDelta("look", '{"at"') in play.deltas
+    played = play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
+    assert played.message.tool_calls == (
+        ToolCall("call_1_1", "look", '{"at": "x"}'),
+        ToolCall("call_1_2", "look", "{}"),
+    )
+    assert played.message.stop_reason == "tool_calls"
+    assert ToolCallDelta("look", '{"at"') in played.deltas
 
 
 def test_message_comes_when_the_reply_is_not_streamed() -> None:
     reply: JsonObject = {"type": "message", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"}
-    assert Play(status(200, reply)).deltas == [TextDelta("hi"), AssistantMessage((TextPart("hi"),), "stop")]
+    assert play(status(200, reply)).deltas == [TextDelta("hi"), AssistantMessage((TextPart("hi"),), "stop")]
 
 
 def test_key_is_in_its_own_header_alone_when_a_request_is_made() -> None:
-    request = Play(text("hi")).server.requests[0]
+    request = play(text("hi")).server.requests[0]
     assert request.path == "/api/v1/messages"
     assert [name for name, value in request.headers.items() if KEY in value] == ["x-api-key"]
     assert request.headers["anthropic-version"] == "2023-06-01"
@@ -178,9 +150,9 @@ def test_one_connection_serves_all_requests_when_a_run_is_long() -> None:
 
 def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off() -> None:
     raw = (RECORDINGS / "truncated.sse").read_bytes()
-    play = Play(stream_bytes(raw, then="close"), text("whole", pieces=1))
-    assert play.message.text == "whole"
-    assert [type(delta) for delta in play.deltas] == [
+    played = play(stream_bytes(raw, then="close"), text("whole", pieces=1))
+    assert played.message.text == "whole"
+    assert [type(delta) for delta in played.deltas] == [
         TextDelta,
         ToolCallDelta,
         ToolCallDelta,
@@ -196,32 +168,32 @@ def test_whole_reply_or_none_comes_when_a_stream_ends_at_any_byte(name: str) -> 
     raw = (RECORDINGS / f"{name}.sse").read_bytes()
     finish = raw.index(b'"stop_reason":"tool_use"')
     for place in range(0, len(raw), 61):
-        play = Play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
-        assert len(play.server.requests) == 2 or place > finish
-        assert len(play.message.tool_calls) == (1 if name == "one_tool" else 3)
+        played = play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
+        assert len(played.server.requests) == 2 or place > finish
+        assert len(played.message.tool_calls) == (1 if name == "one_tool" else 3)
 
 
 def test_message_comes_when_the_connection_breaks_after_its_stop_reason() -> None:
     raw = (RECORDINGS / "no_stop.sse").read_bytes()
-    for play in (Play(stream_bytes(raw, then="close")), Play(stream_bytes(raw, then="reset"))):
-        assert play.message.text == "Hi"
+    for played in (play(stream_bytes(raw, then="close")), play(stream_bytes(raw, then="reset"))):
+        assert played.message.text == "Hi"
 
 
 def test_message_comes_at_once_when_the_server_does_not_end_after_its_last_event() -> None:
     raw = (RECORDINGS / "text.sse").read_bytes()
-    assert Play(stream_bytes(raw, then="hang")).message.stop_reason == "stop"
+    assert play(stream_bytes(raw, then="hang")).message.stop_reason == "stop"
 
 
 def test_request_is_made_again_when_an_error_in_the_stream_may_pass() -> None:
-    play = Play(stream_bytes((RECORDINGS / "error.sse").read_bytes()), text("whole"))
-    assert play.message.text == "whole"
-    assert play.slept == [0.5]
+    played = play(stream_bytes((RECORDINGS / "error.sse").read_bytes()), text("whole"))
+    assert played.message.text == "whole"
+    assert played.slept == [0.5]
 
 
 def test_words_of_the_server_are_told_when_an_error_in_the_stream_is_final() -> None:
     said: JsonObject = {"type": "error", "error": {"type": "invalid_request_error", "message": f"not with {KEY}"}}
-    play = Play(stream_bytes(event(said)))
-    assert str(play.error) == 'anthropic refused the request (400): "not with ***"'
+    played = play(stream_bytes(event(said)))
+    assert str(played.error) == 'anthropic refused the request (400): "not with ***"'
 
 
 @pytest.mark.parametrize(
@@ -240,11 +212,11 @@ def test_words_of_the_server_are_told_when_an_error_in_the_stream_is_final() -> 
     ],
 )  # fmt: skip
 def test_error_is_of_its_kind_when_the_server_refuses(turn: Turn, kind: type[ProviderError]) -> None:
-    play = Play(turn)
-    assert type(play.error) is kind
-    assert len(play.server.requests) == 1
-    assert play.error.request_id == "req_1"
-    assert "[request req_1]" in str(play.error)
+    played = play(turn)
+    assert type(played.error) is kind
+    assert len(played.server.requests) == 1
+    assert played.error.request_id == "req_1"
+    assert "[request req_1]" in str(played.error)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +229,8 @@ def test_error_is_of_its_kind_when_the_server_refuses(turn: Turn, kind: type[Pro
     ],
 )
 def test_request_is_made_again_when_the_trouble_may_pass(turn: Turn, kind: type[ProviderError]) -> None:
-    assert Play(turn, text("hi")).message.text == "hi"
-    assert type(Play(*[turn] * 5).error) is kind
+    assert play(turn, text("hi")).message.text == "hi"
+    assert type(play(*[turn] * 5).error) is kind
 
 
 FULL = Request(
@@ -308,10 +280,10 @@ EXPECTED = (
 def test_request_goes_on_without_it_when_the_server_refuses_what_can_be_left_out(
     words: str, gone: str, cause: str
 ) -> None:
-    play = Play(complaint(words), text("hi"), request=FULL)
-    assert play.message.text == "hi"
-    assert play.slept == []
-    before, after = play.bodies
+    played = play(complaint(words), text("hi"), request=FULL)
+    assert played.message.text == "hi"
+    assert played.slept == []
+    before, after = map(json.dumps, played.bodies)
     assert gone in before
     assert gone not in after
     codec = MessagesCodec("anthropic")
@@ -327,10 +299,14 @@ def test_each_thing_is_left_out_once_when_the_server_refuses_them_all() -> None:
         "output_config: Extra inputs are not permitted",
         "output_config: Extra inputs are not permitted",
     ]
-    play = Play(*map(complaint, words), complaint("thinking: cache_control: schema: signature"), request=FULL)
-    assert type(play.error) is ProviderError
-    assert len(play.server.requests) == 6
-    assert not [name for name in ("signature", "cache_control", "output_config", "thinking") if name in play.bodies[-1]]
+    played = play(*map(complaint, words), complaint("thinking: cache_control: schema: signature"), request=FULL)
+    assert type(played.error) is ProviderError
+    assert len(played.server.requests) == 6
+    assert not [
+        name
+        for name in ("signature", "cache_control", "output_config", "thinking")
+        if name in json.dumps(played.bodies[-1])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -345,9 +321,9 @@ def test_each_thing_is_left_out_once_when_the_server_refuses_them_all() -> None:
     ],
 )
 def test_request_is_not_made_again_when_the_complaint_is_of_something_else(turn: Turn) -> None:
-    play = Play(turn, request=FULL)
-    assert play.error is not None
-    assert len(play.server.requests) == 1
+    played = play(turn, request=FULL)
+    assert played.error is not None
+    assert len(played.server.requests) == 1
 
 
 def test_later_requests_do_without_it_too_when_it_was_refused_once() -> None:
@@ -364,8 +340,8 @@ def test_later_requests_do_without_it_too_when_it_was_refused_once() -> None:
 
 
 def test_refusal_is_told_when_the_classifiers_stop_the_reply() -> None:
-    play = Play(Turn(tuple(end_events("refusal"))))
-    assert play.message == AssistantMessage((), "content_filter")
+    played = play(Turn(tuple(end_events("refusal"))))
+    assert played.message == AssistantMessage((), "content_filter")
 
 
 def test_provider_is_connected_when_the_table_names_it(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from cline_cli.agent.messages import (
     user_text,
 )
 from cline_cli.agent.provider import (
-    Delta,
     ReplyDiscarded,
     Request,
     TextDelta,
@@ -50,6 +49,7 @@ from cline_cli.providers.gemini import GeminiCodec, connect
 from tests.dialects import Said
 from tests.dialects.gemini import STAND_IN, event, fault_of, part_event, sign
 from tests.fake_server import FakeServer, Turn, calls, say, status, stream_bytes, text
+from tests.providers.play import Play
 
 KEY = "AIza-canary-7c40e2d1"
 PATHS = Paths(Path(), Path(), Path(), Path(), {})
@@ -68,40 +68,9 @@ def endpoint_at(server: FakeServer) -> Endpoint:
     return Endpoint("gemini", server.base_url, KEY, "$GEMINI_API_KEY", "session-1")
 
 
-class Play:
-    """What came of one request: its deltas, its error, and how long it would have slept."""
-
-    def __init__(self, *turns: Turn, request: Request = REQUEST, endpoint: Endpoint | None = None) -> None:
-        self.deltas: list[Delta] = []
-        self.error: ProviderError | None = None
-        self.slept: list[float] = []
-        with FakeServer(*turns) as self.server:
-            asyncio.run(self._run(endpoint or endpoint_at(self.server), request))
-
-    async def _run(self, endpoint: Endpoint, request: Request) -> None:
-        codec = GeminiCodec(endpoint.provider)
-        provider = Remote(endpoint, Network(idle_s=5), codec, sleep=self._sleep, jitter=lambda: 0)
-        try:
-            async with aclosing(provider.stream(request)) as deltas:
-                async for delta in deltas:
-                    self.deltas.append(delta)
-        except ProviderError as error:
-            self.error = error
-        await provider.close()
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    @property
-    def bodies(self) -> list[JsonObject]:
-        return [request.body for request in self.server.requests]
-
-    @property
-    def message(self) -> AssistantMessage:
-        assert self.error is None
-        message = self.deltas[-1]
-        assert isinstance(message, AssistantMessage)
-        return message
+def play(*turns: Turn, request: Request = REQUEST, endpoint: Endpoint | None = None) -> Play:
+    server = FakeServer(*turns)
+    return Play(server, endpoint or endpoint_at(server), GeminiCodec("gemini"), [request])
 
 
 def refusal(code: int, words: str, state: str = "INVALID_ARGUMENT", *details: JsonObject) -> Turn:
@@ -111,7 +80,7 @@ def refusal(code: int, words: str, state: str = "INVALID_ARGUMENT", *details: Js
 
 def test_deltas_and_message_come_when_the_server_answers() -> None:
     said = Said(("hel", "lo"), usage={"prompt_tokens": 9, "completion_tokens": 2}, thinking=("hm",), signature="c2ln")
-    assert Play(say(said)).deltas == [
+    assert play(say(said)).deltas == [
         ThinkingDelta("hm"),
         TextDelta("hel"),
         TextDelta("lo"),
@@ -125,17 +94,20 @@ def test_deltas_and_message_come_when_the_server_answers() -> None:
 
 
 def test_calls_come_when_the_server_asks_for_tools() -> None:
-    play = Play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
-    assert play.message.tool_calls == (ToolCall("call_1_1", "look", '{"at": "x"}'), ToolCall("call_1_2", "look", "{}"))
-    assert ToolCallDelta("look", '{"at": "x"}') in play.deltas
-    assert play.message.stop_reason == "tool_calls"
+    played = play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
+    assert played.message.tool_calls == (
+        ToolCall("call_1_1", "look", '{"at": "x"}'),
+        ToolCall("call_1_2", "look", "{}"),
+    )
+    assert ToolCallDelta("look", '{"at": "x"}') in played.deltas
+    assert played.message.stop_reason == "tool_calls"
 
 
 def test_message_comes_when_the_reply_is_not_streamed() -> None:
     candidate: JsonObject = {"content": {"parts": [{"text": "hello"}], "role": "model"}, "finishReason": "STOP"}
-    play = Play(status(200, {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 4}}))
-    assert play.deltas == [TextDelta("hello"), play.message]
-    assert play.message.usage == Usage(4)
+    played = play(status(200, {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 4}}))
+    assert played.deltas == [TextDelta("hello"), played.message]
+    assert played.message.usage == Usage(4)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +125,7 @@ def test_model_stands_in_the_address_when_it_is_asked(model: str, path: str) -> 
 
 
 def test_key_is_in_its_header_alone_when_a_request_is_made() -> None:
-    (request,) = Play(text("hi")).server.requests
+    (request,) = play(text("hi")).server.requests
     assert request.path == f"/api/v1/models/{THREE}:streamGenerateContent?alt=sse"
     assert request.headers["x-goog-api-key"] == KEY
     assert [name for name, value in request.headers.items() if KEY in value] == ["x-goog-api-key"]
@@ -167,7 +139,7 @@ def test_no_key_is_sent_when_there_is_none() -> None:
 
 @pytest.mark.parametrize("key", ["AIza-canary\n", "AIza canary", "AIza-canary-é"])
 def test_key_is_refused_unsent_when_it_cannot_be_one(key: str) -> None:
-    error = Play(endpoint=Endpoint("gemini", "http://127.0.0.1:1", key, "$GEMINI_API_KEY", "s")).error
+    error = play(endpoint=Endpoint("gemini", "http://127.0.0.1:1", key, "$GEMINI_API_KEY", "s")).error
     assert isinstance(error, KeyRefusedError)
     assert "canary" not in str(error)
 
@@ -201,22 +173,22 @@ def event_by_event(name: str) -> Turn:
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off(then: str) -> None:
     broken = Turn((part_event({"text": "par"}),), then="reset" if then == "reset" else "close")
-    play = Play(broken, text("whole", pieces=1))
-    cause = f"the connection to {play.server.origin[7:]} broke off"
-    assert play.deltas == [
+    played = play(broken, text("whole", pieces=1))
+    cause = f"the connection to {played.server.origin[7:]} broke off"
+    assert played.deltas == [
         TextDelta("par"),
         ReplyDiscarded(cause),
         Waiting(0.5, cause),
         TextDelta("whole"),
-        play.message,
+        played.message,
     ]
 
 
 def test_message_comes_when_the_connection_breaks_after_its_finish() -> None:
     for turn in (Turn((part_event({"text": "hi"}, finish="STOP"),), then=then) for then in ("close", "reset")):
-        play = Play(turn)
-        assert play.message.text == "hi"
-        assert len(play.server.requests) == 1
+        played = play(turn)
+        assert played.message.text == "hi"
+        assert len(played.server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["one_tool", "parallel_tools"])
@@ -224,39 +196,39 @@ def test_whole_reply_or_none_comes_when_a_stream_ends_at_any_byte(name: str) -> 
     raw = (RECORDINGS / f"{name}.sse").read_bytes()
     finish = raw.index(b'"finishReason"')
     for place in range(0, len(raw), 29):
-        play = Play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
-        assert len(play.server.requests) == 2 or place > finish
-        assert len(play.message.tool_calls) == (1 if name == "one_tool" else 3)
+        played = play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
+        assert len(played.server.requests) == 2 or place > finish
+        assert len(played.message.tool_calls) == (1 if name == "one_tool" else 3)
 
 
 def test_calls_of_a_cut_reply_never_come_when_it_is_never_whole() -> None:
     raw = (RECORDINGS / "truncated.sse").read_bytes()
-    play = Play(*[stream_bytes(raw)] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == "the reply of gemini ended in the middle (5 tries). Try again later"
-    assert not [delta for delta in play.deltas if isinstance(delta, AssistantMessage)]
+    played = play(*[stream_bytes(raw)] * 5)
+    assert isinstance(played.error, ServerError)
+    assert str(played.error) == "the reply of gemini ended in the middle (5 tries). Try again later"
+    assert not [delta for delta in played.deltas if isinstance(delta, AssistantMessage)]
 
 
 def test_reply_is_asked_for_again_when_its_call_cannot_be_read() -> None:
-    play = Play(event_by_event("malformed"), text("b", pieces=1))
-    assert play.deltas[1] == ReplyDiscarded("the reply of gemini holds a call that cannot be read")
-    assert play.message.text == "b"
+    played = play(event_by_event("malformed"), text("b", pieces=1))
+    assert played.deltas[1] == ReplyDiscarded("the reply of gemini holds a call that cannot be read")
+    assert played.message.text == "b"
 
 
 @pytest.mark.parametrize("name", ["refusal", "blocked"])
 def test_message_says_so_when_a_filter_stops_it(name: str) -> None:
-    play = Play(stream_bytes((RECORDINGS / f"{name}.sse").read_bytes()))
-    assert play.message.stop_reason == "content_filter"
-    assert len(play.server.requests) == 1
+    played = play(stream_bytes((RECORDINGS / f"{name}.sse").read_bytes()))
+    assert played.message.stop_reason == "content_filter"
+    assert len(played.server.requests) == 1
 
 
 @pytest.mark.parametrize(("name", "slept"), [("error", 0.5), ("listed_error", 34.4)])
 def test_request_is_made_again_when_an_error_in_the_stream_may_pass(name: str, slept: float) -> None:
-    play = Play(event_by_event(name), text("whole"))
-    assert play.message.text == "whole"
-    assert play.slept == [slept]
-    assert play.deltas[0] == TextDelta("par")
-    assert isinstance(play.deltas[1], ReplyDiscarded)
+    played = play(event_by_event(name), text("whole"))
+    assert played.message.text == "whole"
+    assert played.slept == [slept]
+    assert played.deltas[0] == TextDelta("par")
+    assert isinstance(played.deltas[1], ReplyDiscarded)
 
 
 RETRY: JsonObject = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}
@@ -265,10 +237,10 @@ KEY_INVALID: JsonObject = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", 
 
 
 def test_server_is_obeyed_when_its_error_says_how_long_to_wait() -> None:
-    play = Play(refusal(429, "Quota exceeded.", "RESOURCE_EXHAUSTED", RETRY), text("hi"))
-    assert play.slept == [17]
-    assert play.deltas[0] == Waiting(17, "rate limit (429)")
-    assert play.message.text == "hi"
+    played = play(refusal(429, "Quota exceeded.", "RESOURCE_EXHAUSTED", RETRY), text("hi"))
+    assert played.slept == [17]
+    assert played.deltas[0] == Waiting(17, "rate limit (429)")
+    assert played.message.text == "hi"
 
 
 @pytest.mark.parametrize(
@@ -310,22 +282,22 @@ def test_server_is_obeyed_when_its_error_says_how_long_to_wait() -> None:
 def test_one_request_is_made_and_the_error_fits_when_the_server_refuses(
     turn: Turn, kind: type[ProviderError], words: str
 ) -> None:
-    play = Play(turn)
-    assert type(play.error) is kind
-    assert words in str(play.error)
-    assert len(play.server.requests) == 1
-    assert KEY not in repr(play.error) + str(play.error)
+    played = play(turn)
+    assert type(played.error) is kind
+    assert words in str(played.error)
+    assert len(played.server.requests) == 1
+    assert KEY not in repr(played.error) + str(played.error)
 
 
 def test_request_is_made_without_the_level_when_the_model_does_not_know_it() -> None:
     said = refusal(400, "Thinking level LOW is not supported for this model. Please retry with other thinking level.")
-    play = Play(said, text("hi"), request=Request(THREE, "", (user_text("hi"),), effort="low"))
-    first, second = (body["generationConfig"] for body in play.bodies)
+    played = play(said, text("hi"), request=Request(THREE, "", (user_text("hi"),), effort="low"))
+    first, second = (body["generationConfig"] for body in played.bodies)
     assert isinstance(first, dict)
     assert first["thinkingConfig"] == {"thinkingLevel": "LOW", "includeThoughts": True}
     assert second == {"maxOutputTokens": first["maxOutputTokens"]}
-    assert play.message.text == "hi"
-    assert play.slept == []
+    assert played.message.text == "hi"
+    assert played.slept == []
 
 
 @pytest.mark.parametrize(
@@ -338,11 +310,11 @@ def test_request_is_made_without_the_level_when_the_model_does_not_know_it() -> 
     ],
 )
 def test_request_is_made_without_a_schema_when_the_server_takes_none(words: str) -> None:
-    play = Play(
+    played = play(
         refusal(400, words), text("hi"), request=Request(THREE, "", (user_text("hi"),), schema={"type": "object"})
     )
-    assert ["responseJsonSchema" in str(body) for body in play.bodies] == [True, False]
-    assert play.message.text == "hi"
+    assert ["responseJsonSchema" in str(body) for body in played.bodies] == [True, False]
+    assert played.message.text == "hi"
 
 
 @pytest.mark.parametrize(
@@ -354,17 +326,17 @@ def test_request_is_made_without_a_schema_when_the_server_takes_none(words: str)
     ],
 )
 def test_request_is_made_without_old_signatures_when_one_is_refused(turn: Turn) -> None:
-    play = Play(turn, text("hi"), request=Request(THREE, "", CALLED))
-    assert ["b2xk" in str(body) for body in play.bodies] == [True, False]
-    assert [STAND_IN in str(body) for body in play.bodies] == [False, True]
-    assert play.message.text == "hi"
+    played = play(turn, text("hi"), request=Request(THREE, "", CALLED))
+    assert ["b2xk" in str(body) for body in played.bodies] == [True, False]
+    assert [STAND_IN in str(body) for body in played.bodies] == [False, True]
+    assert played.message.text == "hi"
 
 
 def test_request_is_not_made_again_when_nothing_can_be_left_out() -> None:
     for words in ("Corrupted thought signature", "Bad response schema", "Thinking is bad", "Bad in another way"):
-        play = Play(refusal(400, words), request=Request("gemini-2.0-flash", "", (user_text("hi"),)))
-        assert str(play.error) == f'gemini refused the request (400): "{words}"'
-        assert len(play.server.requests) == 1
+        played = play(refusal(400, words), request=Request("gemini-2.0-flash", "", (user_text("hi"),)))
+        assert str(played.error) == f'gemini refused the request (400): "{words}"'
+        assert len(played.server.requests) == 1
 
 
 def test_everything_is_left_out_when_a_server_refuses_one_after_the_other() -> None:
@@ -374,9 +346,9 @@ def test_everything_is_left_out_when_a_server_refuses_one_after_the_other() -> N
         refusal(400, "Bad thinkingConfig"),
         text("hi"),
     )
-    play = Play(*turns, request=Request(THREE, "", CALLED, schema={"type": "object"}, effort="high"))
-    assert play.message.text == "hi"
-    assert play.bodies[-1]["generationConfig"] == {"maxOutputTokens": 32_000}
+    played = play(*turns, request=Request(THREE, "", CALLED, schema={"type": "object"}, effort="high"))
+    assert played.message.text == "hi"
+    assert played.bodies[-1]["generationConfig"] == {"maxOutputTokens": 32_000}
 
 
 @pytest.mark.parametrize(
@@ -408,9 +380,9 @@ def test_words_of_the_server_are_told_when_an_error_in_the_stream_is_final(said:
         stream_bytes(part_event({"text": "par"}) + event(said)),
         Turn((whole,), 200, {"Content-Type": "application/json"}),
     ):
-        play = Play(turn)
-        assert str(play.error) == message
-        assert len(play.server.requests) == 1
+        played = play(turn)
+        assert str(played.error) == message
+        assert len(played.server.requests) == 1
 
 
 def test_provider_is_connected_when_the_table_names_it() -> None:
@@ -481,5 +453,5 @@ def test_fake_server_refuses_a_body_when_a_real_one_would(more: JsonObject, faul
 
 
 def test_content_filter_is_told_when_a_403_names_it() -> None:
-    play = Play(refusal(403, "Your input was flagged by moderation", "PERMISSION_DENIED"))
-    assert isinstance(play.error, ContentFilteredError)
+    played = play(refusal(403, "Your input was flagged by moderation", "PERMISSION_DENIED"))
+    assert isinstance(played.error, ContentFilteredError)

@@ -27,11 +27,11 @@ from tests.fake_server import (
     stream_bytes,
     text,
 )
-from tests.providers.test_remote import KEY, PATHS, RECORDINGS, REQUEST, Play, endpoint_at
+from tests.providers.test_remote import KEY, PATHS, RECORDINGS, REQUEST, endpoint_at, play
 
 
 def test_deltas_and_message_come_when_the_server_answers() -> None:
-    assert Play(text("hello")).deltas == [
+    assert play(text("hello")).deltas == [
         TextDelta("he"),
         TextDelta("ll"),
         TextDelta("o"),
@@ -40,20 +40,23 @@ def test_deltas_and_message_come_when_the_server_answers() -> None:
 
 
 def test_calls_come_when_the_server_asks_for_tools() -> None:
-    play = Play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
-    assert play.message.tool_calls == (ToolCall("call_1_1", "look", '{"at": "x"}'), ToolCall("call_1_2", "look", "{}"))
-    assert play.message.stop_reason == "tool_calls"
-    assert ToolCallDelta("look", '{"at"') in play.deltas
+    played = play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
+    assert played.message.tool_calls == (
+        ToolCall("call_1_1", "look", '{"at": "x"}'),
+        ToolCall("call_1_2", "look", "{}"),
+    )
+    assert played.message.stop_reason == "tool_calls"
+    assert ToolCallDelta("look", '{"at"') in played.deltas
 
 
 def test_message_comes_when_the_reply_is_not_streamed() -> None:
-    play = Play(json_reply("hello"))
-    assert play.deltas[0] == TextDelta("hello")
-    assert play.message.usage == Usage(100, 10, cost_usd=0.001)
+    played = play(json_reply("hello"))
+    assert played.deltas[0] == TextDelta("hello")
+    assert played.message.usage == Usage(100, 10, cost_usd=0.001)
 
 
 def test_request_has_the_headers_of_the_original_when_it_goes_to_cline() -> None:
-    headers = Play(text("hi")).server.requests[0].headers
+    headers = play(text("hi")).server.requests[0].headers
     assert {name: headers[name] for name in headers if name not in {"host", "content-length", "connection"}} == {
         "accept": "*/*",
         "accept-encoding": "gzip, deflate",
@@ -111,10 +114,10 @@ def test_results_go_back_under_their_ids_when_a_tool_has_run() -> None:
 @pytest.mark.parametrize("name", ["top_level_error", "choice_error"])
 def test_request_is_made_again_when_an_error_in_the_stream_may_pass(name: str) -> None:
     raw = (RECORDINGS / f"{name}.sse").read_bytes()
-    play = Play(Turn((delta_event(content="par"), raw), pause_s=0.01), text("whole"))
-    assert play.message.text == "whole"
-    assert play.deltas[0] == TextDelta("par")
-    assert isinstance(play.deltas[1], ReplyDiscarded)
+    played = play(Turn((delta_event(content="par"), raw), pause_s=0.01), text("whole"))
+    assert played.message.text == "whole"
+    assert played.deltas[0] == TextDelta("par")
+    assert isinstance(played.deltas[1], ReplyDiscarded)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +133,9 @@ def test_words_of_the_server_are_told_when_an_error_in_the_stream_is_final(
     said: dict[str, object], message: str
 ) -> None:
     for turn in (stream_bytes(delta_event(content="par") + event(said)), status(200, said)):  # type: ignore[arg-type]
-        play = Play(turn)
-        assert str(play.error) == message
-        assert play.requests == 1
+        played = play(turn)
+        assert str(played.error) == message
+        assert played.requests == 1
 
 
 LOOK = ToolSpec("look", "Looks.", {"type": "object"}, "reads")
@@ -159,18 +162,18 @@ def test_text_is_read_as_a_call_where_models_are_known_to_write_it_so(
 
 def test_request_is_made_again_without_what_the_server_does_not_know() -> None:
     detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
-    play = Play(status(422, {"detail": detail}), text("hi"))
-    first, second = play.server.requests
-    assert play.message.text == "hi"
+    played = play(status(422, {"detail": detail}), text("hi"))
+    first, second = played.server.requests
+    assert played.message.text == "hi"
     assert first.body.keys() - second.body.keys() == {"stream_options"}
-    assert play.slept == []
+    assert played.slept == []
 
 
 def test_refusal_is_told_when_the_server_refuses_the_same_again() -> None:
     refusal = status(400, {"error": {"message": "Unknown parameter: stream_options", "code": 400}})
-    play = Play(refusal, refusal)
-    assert play.requests == 2
-    assert str(play.error) == 'cline refused the request (400): "Unknown parameter: stream_options"'
+    played = play(refusal, refusal)
+    assert played.requests == 2
+    assert str(played.error) == 'cline refused the request (400): "Unknown parameter: stream_options"'
 
 
 def test_provider_is_connected_when_the_table_names_it(tmp_path: Path) -> None:

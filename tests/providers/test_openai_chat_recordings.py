@@ -14,6 +14,7 @@ from cline_cli.providers import PROVIDERS, Endpoint
 from cline_cli.providers._codec import ReplyDelta, ServerSaidError
 from cline_cli.providers._complaints import read_answer, read_error, to_error
 from cline_cli.providers.openai_chat import ChatCodec
+from tests.providers.play import ways_to_come
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 TOOLS = (ToolSpec("read_files", "Reads.", {"type": "object"}, "reads"), ToolSpec("run_commands", "", {}, "changes"))
@@ -155,11 +156,8 @@ def test_message_is_read_when_a_recording_is_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_deltas_are_the_same_when_a_recording_is_cut_anywhere(name: str) -> None:
-    raw = record(name)
-    whole = read(name, [raw])
-    assert read(name, [raw[place : place + 1] for place in range(len(raw))]) == whole
-    for place in range(0, len(raw), 7):
-        assert read(name, [raw[:place], raw[place:]]) == whole
+    whole = read(name, [record(name)])
+    assert all(read(name, pieces) == whole for pieces in ways_to_come(record(name)))
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -21,7 +21,7 @@ from cline_cli.agent.messages import (
     Usage,
     user_text,
 )
-from cline_cli.agent.provider import Delta, ReplyDiscarded, Request, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
+from cline_cli.agent.provider import ReplyDiscarded, Request, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import ToolSpec
 from cline_cli.config.paths import Paths
 from cline_cli.errors import (
@@ -42,6 +42,7 @@ from cline_cli.schema import read_schema
 from tests.dialects import Said
 from tests.dialects.openai_responses import event, fault_of, render, reply_of
 from tests.fake_server import USAGE, FakeServer, Turn, calls, say, status, stream_bytes, text
+from tests.providers.play import Play
 
 KEY = "sk-proj-canary-5cb1f3a2"
 PATHS = Paths(Path(), Path(), Path(), Path(), {})
@@ -55,41 +56,9 @@ def endpoint_at(server: FakeServer) -> Endpoint:
     return Endpoint("openai-native", server.base_url, KEY, "$OPENAI_API_KEY", "session-1")
 
 
-class Play:
-    """What came of requests, one after the other: all deltas, the last error, and how long they would have slept."""
-
-    def __init__(self, *turns: Turn, requests: Sequence[Request] = (REQUEST,)) -> None:
-        self.deltas: list[Delta] = []
-        self.error: ProviderError | None = None
-        self.slept: list[float] = []
-        with FakeServer(*turns) as self.server:
-            asyncio.run(self._run(requests))
-
-    async def _run(self, requests: Sequence[Request]) -> None:
-        codec = ResponsesCodec("openai-native", "session-1")
-        provider = Remote(endpoint_at(self.server), Network(idle_s=5), codec, sleep=self._sleep, jitter=lambda: 0)
-        try:
-            for request in requests:
-                async with aclosing(provider.stream(request)) as deltas:
-                    async for delta in deltas:
-                        self.deltas.append(delta)
-        except ProviderError as error:
-            self.error = error
-        await provider.close()
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    @property
-    def bodies(self) -> list[JsonObject]:
-        return [request.body for request in self.server.requests]
-
-    @property
-    def message(self) -> AssistantMessage:
-        assert self.error is None
-        message = self.deltas[-1]
-        assert isinstance(message, AssistantMessage)
-        return message
+def play(*turns: Turn, requests: Sequence[Request] = (REQUEST,)) -> Play:
+    server = FakeServer(*turns)
+    return Play(server, endpoint_at(server), ResponsesCodec("openai-native", "session-1"), requests)
 
 
 def failed(code: int, message: str, kind: str | None = None, **more: str) -> Turn:
@@ -98,25 +67,28 @@ def failed(code: int, message: str, kind: str | None = None, **more: str) -> Tur
 
 
 def test_deltas_and_message_come_when_the_server_answers() -> None:
-    play = Play(THINKING)
-    assert play.deltas == [
+    played = play(THINKING)
+    assert played.deltas == [
         ThinkingDelta("Hm"),
         ThinkingDelta("."),
         TextDelta("It "),
         TextDelta("is."),
-        play.message,
+        played.message,
     ]
-    assert play.message.text == "It is."
-    assert play.message.usage == Usage(100, 10, cost_usd=0.001)
-    assert play.message.model == "fake/model"
+    assert played.message.text == "It is."
+    assert played.message.usage == Usage(100, 10, cost_usd=0.001)
+    assert played.message.model == "fake/model"
 
 
 def test_calls_come_when_the_server_asks_for_tools() -> None:
-    play = Play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
-    assert play.message.tool_calls == (ToolCall("call_1_1", "look", '{"at": "x"}'), ToolCall("call_1_2", "look", "{}"))
-    assert play.message.stop_reason == "tool_calls"
-    assert ToolCallDelta("look", '{"at"') in play.deltas
-    assert play.server.requests[0].tools == ("look",)
+    played = play(calls(("look", {"at": "x"}), ("look", {}), text="So."))
+    assert played.message.tool_calls == (
+        ToolCall("call_1_1", "look", '{"at": "x"}'),
+        ToolCall("call_1_2", "look", "{}"),
+    )
+    assert played.message.stop_reason == "tool_calls"
+    assert ToolCallDelta("look", '{"at"') in played.deltas
+    assert played.server.requests[0].tools == ("look",)
 
 
 def test_thinking_and_results_go_back_when_tools_have_run() -> None:
@@ -147,13 +119,13 @@ def test_thinking_and_results_go_back_when_tools_have_run() -> None:
 
 
 def test_one_connection_serves_all_requests_when_a_run_is_long() -> None:
-    play = Play(text("a"), calls(("look", {})), status(503), text("b"), requests=[REQUEST] * 3)
-    assert play.error is None
-    assert play.server.connections == 1
+    played = play(text("a"), calls(("look", {})), status(503), text("b"), requests=[REQUEST] * 3)
+    assert played.error is None
+    assert played.server.connections == 1
 
 
 def test_key_is_in_one_header_only_when_a_request_is_sent() -> None:
-    request = Play(text("hi")).server.requests[0]
+    request = play(text("hi")).server.requests[0]
     assert request.path == "/api/v1/responses"
     assert [name for name, value in request.headers.items() if KEY in value] == ["authorization"]
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -164,14 +136,14 @@ def test_key_is_in_one_header_only_when_a_request_is_sent() -> None:
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off(then: str) -> None:
     pieces = render(Said(("par", "tial"), usage=USAGE))[:5]
-    play = Play(Turn(pieces, then="reset" if then == "reset" else "close"), text("whole", pieces=1))
-    cause = f"the connection to {play.server.origin[7:]} broke off"
-    assert play.deltas == [
+    played = play(Turn(pieces, then="reset" if then == "reset" else "close"), text("whole", pieces=1))
+    cause = f"the connection to {played.server.origin[7:]} broke off"
+    assert played.deltas == [
         TextDelta("par"),
         ReplyDiscarded(cause),
         Waiting(0.5, cause),
         TextDelta("whole"),
-        play.message,
+        played.message,
     ]
 
 
@@ -179,41 +151,41 @@ def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off(then: str) ->
 def test_whole_reply_or_none_comes_when_a_stream_ends_at_any_byte(name: str) -> None:
     raw = (RECORDINGS / f"{name}.sse").read_bytes()
     for place in range(0, len(raw), 97):
-        play = Play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
-        assert len(play.server.requests) == 2
-        assert len(play.message.tool_calls) == (1 if name == "one_tool" else 3)
+        played = play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
+        assert len(played.server.requests) == 2
+        assert len(played.message.tool_calls) == (1 if name == "one_tool" else 3)
 
 
 def test_calls_of_a_cut_reply_never_come_when_it_is_never_whole() -> None:
     raw = (RECORDINGS / "truncated.sse").read_bytes()
-    play = Play(*[stream_bytes(raw)] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == "the reply of openai-native ended in the middle (5 tries). Try again later"
-    assert not [delta for delta in play.deltas if isinstance(delta, AssistantMessage)]
+    played = play(*[stream_bytes(raw)] * 5)
+    assert isinstance(played.error, ServerError)
+    assert str(played.error) == "the reply of openai-native ended in the middle (5 tries). Try again later"
+    assert not [delta for delta in played.deltas if isinstance(delta, AssistantMessage)]
 
 
 @pytest.mark.parametrize("name", ["failed", "error"])
 def test_request_is_made_again_when_an_error_in_the_stream_may_pass(name: str) -> None:
-    play = Play(stream_bytes((RECORDINGS / f"{name}.sse").read_bytes()), text("whole"))
-    assert play.message.text == "whole"
-    assert len(play.slept) == 1
+    played = play(stream_bytes((RECORDINGS / f"{name}.sse").read_bytes()), text("whole"))
+    assert played.message.text == "whole"
+    assert len(played.slept) == 1
 
 
 def test_request_is_made_once_when_an_error_in_the_stream_will_not_pass() -> None:
-    play = Play(stream_bytes((RECORDINGS / "flat_error.sse").read_bytes()))
-    assert isinstance(play.error, NoCreditError)
-    assert '"You exceeded your current quota."' in play.error.message
+    played = play(stream_bytes((RECORDINGS / "flat_error.sse").read_bytes()))
+    assert isinstance(played.error, NoCreditError)
+    assert '"You exceeded your current quota."' in played.error.message
 
 
 def test_message_comes_when_the_reply_is_not_streamed() -> None:
     part: JsonObject = {"type": "output_text", "text": "hi", "annotations": []}
     item: JsonObject = {"type": "message", "id": "msg_1", "role": "assistant", "content": [part]}
-    play = Play(status(200, {**reply_of("completed"), "output": [item]}))
-    assert play.deltas == [TextDelta("hi"), play.message]
+    played = play(status(200, {**reply_of("completed"), "output": [item]}))
+    assert played.deltas == [TextDelta("hi"), played.message]
 
 
 def test_message_comes_at_once_when_the_server_does_not_end_after_the_reply() -> None:
-    assert Play(Turn(render(Said(("hi",))), then="hang")).message.text == "hi"
+    assert play(Turn(render(Said(("hi",))), then="hang")).message.text == "hi"
 
 
 @pytest.mark.parametrize(
@@ -231,26 +203,26 @@ def test_message_comes_at_once_when_the_server_does_not_end_after_the_reply() ->
 def test_exactly_one_request_is_made_when_another_would_not_help(
     turn: Turn, kind: type[ProviderError], words: str
 ) -> None:
-    play = Play(turn)
-    assert type(play.error) is kind
-    assert words in play.error.message
-    assert len(play.server.requests) == 1
-    assert KEY not in repr(play.error) + str(play.error)
+    played = play(turn)
+    assert type(played.error) is kind
+    assert words in played.error.message
+    assert len(played.server.requests) == 1
+    assert KEY not in repr(played.error) + str(played.error)
 
 
 def test_error_tells_how_often_it_was_tried_when_the_limit_of_requests_stays_reached() -> None:
-    play = Play(*[failed(429, "Rate limit reached for gpt-5.4", "rate_limit_exceeded")] * 5)
-    assert isinstance(play.error, RateLimitedError)
-    assert "(5 tries)" in play.error.message
+    played = play(*[failed(429, "Rate limit reached for gpt-5.4", "rate_limit_exceeded")] * 5)
+    assert isinstance(played.error, RateLimitedError)
+    assert "(5 tries)" in played.error.message
 
 
 @pytest.mark.parametrize("body", [b"404 page not found", {"detail": "Not Found"}, {"error": {"code": 404}}])
 def test_other_provider_is_named_when_the_server_has_no_responses(body: bytes | JsonObject) -> None:
-    play = Play(status(404, body))
-    assert play.error is not None
-    assert play.error.message.startswith(f"openai-native has nothing at {play.server.base_url}/responses (404)")
-    assert play.error.hint.endswith("or use `-P openai-compatible`, for servers without /responses")
-    assert len(str(play.error).splitlines()) == 1
+    played = play(status(404, body))
+    assert played.error is not None
+    assert played.error.message.startswith(f"openai-native has nothing at {played.server.base_url}/responses (404)")
+    assert played.error.hint.endswith("or use `-P openai-compatible`, for servers without /responses")
+    assert len(str(played.error).splitlines()) == 1
 
 
 def thought(encrypted: str) -> ThinkingPart:
@@ -286,31 +258,31 @@ def test_request_does_without_when_the_server_refuses_what_is_dispensable(
 
 def relax(message: str, code: str | None) -> list[JsonObject]:
     """Return the bodies of a request that is refused so once, and check that the next one leaves out the same."""
-    play = Play(failed(400, message, code), text("hi"), text("hi"), requests=[FULL, FULL])
-    assert play.slept == []
-    first, second, third = play.bodies
+    played = play(failed(400, message, code), text("hi"), text("hi"), requests=[FULL, FULL])
+    assert played.slept == []
+    first, second, third = played.bodies
     assert second == third
     return [first, second]
 
 
 def test_request_fails_when_what_is_dispensable_was_left_out_in_vain() -> None:
-    play = Play(*[failed(400, "The encrypted content could not be verified.", "invalid_encrypted_content")] * 2)
-    assert str(play.error).startswith("openai-native refused the request (400)")
-    assert ["include" in body for body in play.bodies] == [True, False]
+    played = play(*[failed(400, "The encrypted content could not be verified.", "invalid_encrypted_content")] * 2)
+    assert str(played.error).startswith("openai-native refused the request (400)")
+    assert ["include" in body for body in played.bodies] == [True, False]
 
 
 def test_one_thing_after_the_other_is_left_out_when_all_is_refused() -> None:
     refusals = [failed(400, "reasoning: encrypted content and prompt_cache_key are not supported") for _ in range(4)]
-    play = Play(*refusals, text("hi"), requests=[FULL])
-    assert play.message.text == "hi"
-    assert {"include", "reasoning", "prompt_cache_key"}.isdisjoint(play.bodies[-1])
-    assert "gAAAE1" not in json.dumps(play.bodies[-1])
+    played = play(*refusals, text("hi"), requests=[FULL])
+    assert played.message.text == "hi"
+    assert {"include", "reasoning", "prompt_cache_key"}.isdisjoint(played.bodies[-1])
+    assert "gAAAE1" not in json.dumps(played.bodies[-1])
 
 
 def test_nothing_is_left_out_when_the_conversation_is_too_long() -> None:
-    play = Play(failed(400, "reasoning: the context window is exceeded", "context_length_exceeded"), requests=[FULL])
-    assert isinstance(play.error, ContextWindowError)
-    assert len(play.server.requests) == 1
+    played = play(failed(400, "reasoning: the context window is exceeded", "context_length_exceeded"), requests=[FULL])
+    assert isinstance(played.error, ContextWindowError)
+    assert len(played.server.requests) == 1
 
 
 def test_provider_is_connected_when_the_table_names_it() -> None:

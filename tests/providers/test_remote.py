@@ -39,6 +39,7 @@ from tests.fake_server import (
     stream_bytes,
     text,
 )
+from tests.providers.play import Play
 
 KEY = "sk-canary-5cb1f3a2"
 PATHS = Paths(Path(), Path(), Path(), Path(), {})
@@ -50,74 +51,36 @@ def endpoint_at(server: FakeServer, provider: str = "cline") -> Endpoint:
     return Endpoint(provider, server.base_url, KEY, "$CLINE_API_KEY", "session-1")
 
 
-class Play:
-    """What came of one request: its deltas, its error, and how long it would have slept."""
-
-    def __init__(
-        self,
-        *turns: Turn,
-        idle_s: float = 5,
-        request_s: float = REQUEST_S,
-        endpoint: Endpoint | None = None,
-        now_s: float = 0,
-        jitter: float = 0,
-    ) -> None:
-        self.deltas: list[Delta] = []
-        self.error: ProviderError | None = None
-        self.slept: list[float] = []
-        self._now_s, self._jitter = now_s, jitter
-        with FakeServer(*turns) as self.server:
-            endpoint = endpoint or endpoint_at(self.server)
-            asyncio.run(self._run(endpoint, Network(idle_s=idle_s, request_s=request_s)))
-
-    async def _run(self, endpoint: Endpoint, network: Network) -> None:
-        provider = Remote(
-            endpoint,
-            network,
-            ChatCodec(endpoint.provider),
-            sleep=self._sleep,
-            jitter=lambda: self._jitter,
-            now=lambda: self._now_s,
-        )
-        try:
-            async with aclosing(provider.stream(REQUEST)) as deltas:
-                async for delta in deltas:
-                    self.deltas.append(delta)
-        except ProviderError as error:
-            self.error = error
-        await provider.close()
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    @property
-    def requests(self) -> int:
-        return len(self.server.requests)
-
-    @property
-    def message(self) -> AssistantMessage:
-        assert self.error is None
-        message = self.deltas[-1]
-        assert isinstance(message, AssistantMessage)
-        return message
+def play(
+    *turns: Turn,
+    idle_s: float = 5,
+    request_s: float = REQUEST_S,
+    endpoint: Endpoint | None = None,
+    now_s: float = 0,
+    jitter: float = 0,
+) -> Play:
+    server = FakeServer(*turns)
+    endpoint = endpoint or endpoint_at(server)
+    network = Network(idle_s=idle_s, request_s=request_s)
+    return Play(server, endpoint, ChatCodec(endpoint.provider), [REQUEST], network=network, now_s=now_s, jitter=jitter)
 
 
 def test_message_comes_when_the_connection_breaks_after_its_finish() -> None:
     for then in ("close", "reset", "hang"):
-        play = Play(Turn((delta_event(content="hi"), delta_event("stop")), then=then), idle_s=0.1)
-        assert play.message.text == "hi"
-        assert play.requests == 1
+        played = play(Turn((delta_event(content="hi"), delta_event("stop")), then=then), idle_s=0.1)
+        assert played.message.text == "hi"
+        assert played.requests == 1
 
 
 def test_message_comes_at_once_when_the_server_does_not_end_after_done() -> None:
-    play = Play(Turn((delta_event(content="hi"), delta_event("stop"), b"data: [DONE]\n\n"), then="hang"), idle_s=50)
-    assert play.message.text == "hi"
+    played = play(Turn((delta_event(content="hi"), delta_event("stop"), b"data: [DONE]\n\n"), then="hang"), idle_s=50)
+    assert played.message.text == "hi"
 
 
 @pytest.mark.parametrize("key", ["sk-canary\n", "sk canary", "sk-canary-é", "\x00"])
 def test_key_is_refused_unsent_when_it_cannot_be_one(key: str) -> None:
     endpoint = Endpoint("cline", "http://127.0.0.1:1", key, "$CLINE_API_KEY", "s")
-    error = Play(endpoint=endpoint).error
+    error = play(endpoint=endpoint).error
     assert isinstance(error, KeyRefusedError)
     assert "unauthorized" in error.message
     assert "$CLINE_API_KEY" in error.message
@@ -143,18 +106,18 @@ def waits(*pairs: tuple[float, str]) -> list[Delta]:
 
 @pytest.mark.parametrize("code", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_request_is_made_again_when_a_status_says_that_it_may_help(code: int) -> None:
-    play = Play(status(code), status(code), text("hi", pieces=1))
+    played = play(status(code), status(code), text("hi", pieces=1))
     cause = f"{'rate limit' if code == 429 else 'server error'} ({code})"
-    assert play.deltas == [*waits((0.5, cause), (1, cause)), TextDelta("hi"), play.message]
-    assert play.slept == [0.5, 1]
+    assert played.deltas == [*waits((0.5, cause), (1, cause)), TextDelta("hi"), played.message]
+    assert played.slept == [0.5, 1]
 
 
 def test_error_tells_how_often_it_was_tried_when_it_stays() -> None:
-    play = Play(*[status(503, {"error": {"message": "down"}}, {"X-Request-Id": "r1"})] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == 'cline failed (503): "down" [request r1] (5 tries). Try again later'
-    assert play.error.request_id == "r1"
-    assert play.slept == [0.5, 1, 2, 4]
+    played = play(*[status(503, {"error": {"message": "down"}}, {"X-Request-Id": "r1"})] * 5)
+    assert isinstance(played.error, ServerError)
+    assert str(played.error) == 'cline failed (503): "down" [request r1] (5 tries). Try again later'
+    assert played.error.request_id == "r1"
+    assert played.slept == [0.5, 1, 2, 4]
 
 
 RETRY_AFTER = {
@@ -178,27 +141,27 @@ RETRY_AFTER = {
 
 @pytest.mark.parametrize(("headers", "slept"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 def test_server_is_obeyed_when_it_says_how_long_to_wait(headers: dict[str, str], slept: float) -> None:
-    play = Play(status(429, "", headers), text("hi"), now_s=10)
-    assert play.slept == [slept]
-    assert play.deltas[0] == Waiting(slept, "rate limit (429)")
-    assert play.message.text == "hi"
+    played = play(status(429, "", headers), text("hi"), now_s=10)
+    assert played.slept == [slept]
+    assert played.deltas[0] == Waiting(slept, "rate limit (429)")
+    assert played.message.text == "hi"
 
 
 @pytest.mark.parametrize("header", ["400", "Thu, 01 Jan 1970 00:06:50 GMT"])
 def test_run_stops_and_says_when_to_come_back_when_the_wait_is_long(header: str) -> None:
-    play = Play(status(429, "", {"Retry-After": header}), now_s=10)
-    assert isinstance(play.error, RateLimitedError)
+    played = play(status(429, "", {"Retry-After": header}), now_s=10)
+    assert isinstance(played.error, RateLimitedError)
     words = f"Try again {say_return(400, 10)}"
     assert words.startswith("Try again in 7 min, at ")
-    assert str(play.error) == f"cline is at its rate limit (429). {words}"
-    assert play.slept == []
-    assert play.requests == 1
+    assert str(played.error) == f"cline is at its rate limit (429). {words}"
+    assert played.slept == []
+    assert played.requests == 1
 
 
 def test_remedy_is_another_key_when_a_refused_one_comes_with_a_long_wait() -> None:
-    play = Play(status(401, "", {"Retry-After": "400"}))
-    assert isinstance(play.error, KeyRefusedError)
-    assert play.error.hint == "Give another one with `cline auth cline`"
+    played = play(status(401, "", {"Retry-After": "400"}))
+    assert isinstance(played.error, KeyRefusedError)
+    assert played.error.hint == "Give another one with `cline auth cline`"
 
 
 def ask_often(turns: Sequence[Turn], times: int) -> tuple[list[float], ProviderError]:
@@ -244,14 +207,14 @@ def test_run_ends_when_it_has_waited_long_enough() -> None:
 
 @pytest.mark.parametrize(("chance", "slept"), [(0.0, [0.5, 1, 2, 4]), (1.0, [0.375, 0.75, 1.5, 3])])
 def test_pauses_differ_from_run_to_run_when_nothing_is_asked(chance: float, slept: list[float]) -> None:
-    assert Play(*[status(500)] * 5, jitter=chance).slept == slept
+    assert play(*[status(500)] * 5, jitter=chance).slept == slept
 
 
 def test_request_is_not_made_again_when_it_takes_longer_than_it_may() -> None:
-    play = Play(slow(["a"] * 1000, 0.01), request_s=0.1)
-    assert isinstance(play.error, ServerError)
-    assert "took longer than 0.1 s in all: timed out" in play.error.message
-    assert play.requests == 1
+    played = play(slow(["a"] * 1000, 0.01), request_s=0.1)
+    assert isinstance(played.error, ServerError)
+    assert "took longer than 0.1 s in all: timed out" in played.error.message
+    assert played.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -268,37 +231,37 @@ def test_request_is_not_made_again_when_it_takes_longer_than_it_may() -> None:
     ],
 )
 def test_exactly_one_request_is_made_when_another_would_not_help(code: int, kind: type[ProviderError]) -> None:
-    play = Play(status(code, {"error": {"message": f"the model and {KEY}"}}, {"Retry-After": "1"}))
-    assert type(play.error) is kind
-    assert play.requests == 1
-    assert play.deltas == []
-    assert KEY not in repr(play.error) + str(play.error)
+    played = play(status(code, {"error": {"message": f"the model and {KEY}"}}, {"Retry-After": "1"}))
+    assert type(played.error) is kind
+    assert played.requests == 1
+    assert played.deltas == []
+    assert KEY not in repr(played.error) + str(played.error)
 
 
 def test_body_of_an_error_does_not_matter_when_it_breaks_off() -> None:
-    play = Play(Turn((b"x",), 400, {**EVENT_STREAM}, then="reset"))
-    assert str(play.error) == "cline refused the request (400)"
-    assert play.requests == 1
+    played = play(Turn((b"x",), 400, {**EVENT_STREAM}, then="reset"))
+    assert str(played.error) == "cline refused the request (400)"
+    assert played.requests == 1
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_reply_is_discarded_and_asked_for_again_when_it_breaks_off(then: str) -> None:
     broken = Turn((delta_event(content="par"),), then="reset" if then == "reset" else "close")
-    play = Play(broken, text("whole", pieces=1))
-    cause = f"the connection to {play.server.origin[7:]} broke off"
-    assert play.deltas == [
+    played = play(broken, text("whole", pieces=1))
+    cause = f"the connection to {played.server.origin[7:]} broke off"
+    assert played.deltas == [
         TextDelta("par"),
         ReplyDiscarded(cause),
         Waiting(0.5, cause),
         TextDelta("whole"),
-        play.message,
+        played.message,
     ]
-    assert play.message.text == "whole"
+    assert played.message.text == "whole"
 
 
 def test_nothing_is_discarded_when_nothing_had_come() -> None:
-    play = Play(stream_bytes(b"", then="close"), text("whole"))
-    assert not [delta for delta in play.deltas if isinstance(delta, ReplyDiscarded)]
+    played = play(stream_bytes(b"", then="close"), text("whole"))
+    assert not [delta for delta in played.deltas if isinstance(delta, ReplyDiscarded)]
 
 
 @pytest.mark.parametrize("name", ["one_tool", "parallel_tools"])
@@ -306,57 +269,57 @@ def test_whole_reply_or_none_comes_when_a_stream_ends_at_any_byte(name: str) -> 
     raw = (RECORDINGS / f"{name}.sse").read_bytes()
     finish = raw.index(b'"finish_reason":"tool_calls"')
     for place in range(0, len(raw), 23):
-        play = Play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
-        assert play.requests == 2 or place > finish
-        assert len(play.message.tool_calls) == (1 if name == "one_tool" else 3)
+        played = play(stream_bytes(raw[:place], then="close"), stream_bytes(raw))
+        assert played.requests == 2 or place > finish
+        assert len(played.message.tool_calls) == (1 if name == "one_tool" else 3)
 
 
 def test_calls_of_a_cut_reply_never_come_when_it_is_never_whole() -> None:
     raw = (RECORDINGS / "truncated.sse").read_bytes()
-    play = Play(*[stream_bytes(raw)] * 5)
-    assert isinstance(play.error, ServerError)
-    assert str(play.error) == "the reply of cline ended in the middle (5 tries). Try again later"
-    assert play.error.exit_code == 75
-    assert not [delta for delta in play.deltas if isinstance(delta, AssistantMessage)]
-    assert len([delta for delta in play.deltas if isinstance(delta, ReplyDiscarded)]) == 4
+    played = play(*[stream_bytes(raw)] * 5)
+    assert isinstance(played.error, ServerError)
+    assert str(played.error) == "the reply of cline ended in the middle (5 tries). Try again later"
+    assert played.error.exit_code == 75
+    assert not [delta for delta in played.deltas if isinstance(delta, AssistantMessage)]
+    assert len([delta for delta in played.deltas if isinstance(delta, ReplyDiscarded)]) == 4
 
 
 def test_reply_is_asked_for_again_when_an_event_is_damaged() -> None:
-    play = Play(stream_bytes(delta_event(content="a") + b"data: {\n\n" + delta_event("stop")), text("b"))
-    assert play.message.text == "b"
-    assert play.requests == 2
+    played = play(stream_bytes(delta_event(content="a") + b"data: {\n\n" + delta_event("stop")), text("b"))
+    assert played.message.text == "b"
+    assert played.requests == 2
 
 
 def test_reply_is_not_asked_for_again_when_it_is_too_large() -> None:
-    play = Play(stream_bytes(b"data: " + b"x" * (17 << 20)))
-    assert "larger than 16 MiB" in str(play.error)
-    assert play.requests == 1
+    played = play(stream_bytes(b"data: " + b"x" * (17 << 20)))
+    assert "larger than 16 MiB" in str(played.error)
+    assert played.requests == 1
 
 
 def test_three_tries_are_made_when_there_is_no_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    play = Play(endpoint=Endpoint("cline", f"http://127.0.0.1:{port}/api/v1", KEY, "", "s"))
+    played = play(endpoint=Endpoint("cline", f"http://127.0.0.1:{port}/api/v1", KEY, "", "s"))
     cause = f"cannot reach 127.0.0.1:{port}: connection refused"
-    assert play.deltas == waits((0.5, cause), (1, cause))
-    assert isinstance(play.error, UnreachableError)
-    assert str(play.error) == f"{cause} (3 tries). Check the network and the base URL"
-    assert play.error.exit_code == 69
+    assert played.deltas == waits((0.5, cause), (1, cause))
+    assert isinstance(played.error, UnreachableError)
+    assert str(played.error) == f"{cause} (3 tries). Check the network and the base URL"
+    assert played.error.exit_code == 69
 
 
 @pytest.mark.parametrize("turn", [hang(), slow(["a", "b"], 30)])
 def test_no_other_request_is_made_when_the_server_stays_silent(turn: Turn) -> None:
-    play = Play(turn, idle_s=0.05)
-    assert isinstance(play.error, ServerError)
-    assert "timed out" in play.error.message
-    assert play.requests == 1
+    played = play(turn, idle_s=0.05)
+    assert isinstance(played.error, ServerError)
+    assert "timed out" in played.error.message
+    assert played.requests == 1
 
 
 def test_base_url_is_doubted_when_a_web_page_answers() -> None:
-    play = Play(Turn((b"<html>Welcome</html>",), 200, {"Content-Type": "text/html; charset=utf-8"}))
-    assert str(play.error).startswith(f"cline answered with a web page at {play.server.base_url}/chat/completions")
-    assert "cline auth -b URL" in str(play.error)
-    assert play.requests == 1
+    played = play(Turn((b"<html>Welcome</html>",), 200, {"Content-Type": "text/html; charset=utf-8"}))
+    assert str(played.error).startswith(f"cline answered with a web page at {played.server.base_url}/chat/completions")
+    assert "cline auth -b URL" in str(played.error)
+    assert played.requests == 1
 
 
 def test_connection_is_let_go_when_the_reader_stops_early() -> None:
