@@ -11,7 +11,6 @@ a whole, by which the server marks the last block itself. No mark stands in the 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -34,7 +33,7 @@ from cline_cli.providers._anthropic_models import plan, takes_schema
 from cline_cli.providers._anthropic_schema import narrow
 from cline_cli.providers._memory import Memory
 from cline_cli.providers._signatures import unseal
-from cline_cli.providers._values import dump, read_arguments
+from cline_cli.providers._values import dump, to_sendable
 
 SIGNED, REDACTED = "anthropic", "anthropic-redacted"
 """Under which thinking is sealed: what its signature belongs to, and what came encrypted as a whole."""
@@ -201,17 +200,7 @@ def _from_reply_part(part: TextPart | ToolCall) -> bytes:
         return dump(_text(part.text)) if part.text.strip() else b""
     name = part.name if _NAME.fullmatch(part.name) else re.sub(r"[^a-zA-Z0-9_-]", "_", part.name)[:128] or "_"
     head: JsonObject = {"type": "tool_use", "id": _to_id(part.id), "name": name}
-    return dump(head)[:-1] + b',"input":%b}' % _from_arguments(part.arguments)
-
-
-def _from_arguments(arguments: str) -> bytes:
-    """Return the arguments of a call as an object; an empty one where they are none, and would be refused."""
-    value = read_arguments(arguments)
-    try:
-        json.dumps(value, allow_nan=False)  # 1e999 is JSON, and becomes infinity, which is not
-    except (ValueError, RecursionError):
-        value = None
-    return dump(value or {})
+    return dump(head)[:-1] + b',"input":%b}' % dump(to_sendable(part.arguments))
 
 
 def _from_thinking(part: ThinkingPart) -> bytes:

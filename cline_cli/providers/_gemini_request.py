@@ -8,7 +8,6 @@ for calls of other models there is a word that stands in for a signature.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -31,7 +30,7 @@ from cline_cli.catalog.models import facts, output_limit
 from cline_cli.providers._gemini_thinking import generation_of, thinking_config
 from cline_cli.providers._memory import Memory
 from cline_cli.providers._signatures import unseal
-from cline_cli.providers._values import dump, read_arguments, to_count
+from cline_cli.providers._values import dump, to_count, to_sendable
 
 NEXT_PART = "gemini"
 """Seals what signs the part that follows, a call or a text."""
@@ -206,17 +205,7 @@ def _from_thinking(part: ThinkingPart) -> Iterator[JsonObject]:
 
 
 def _from_call(call: ToolCall) -> JsonObject:
-    return {"id": call.id, "name": _sendable_name(call.name), "args": _sendable(call.arguments)}
-
-
-def _sendable(arguments: str) -> JsonObject:
-    """Return the arguments, or none where they are no JSON that could be sent on."""
-    value = read_arguments(arguments)
-    try:
-        json.dumps(value, allow_nan=False)  # 1e999 is JSON, and too large for a float
-    except (ValueError, RecursionError):
-        return {}
-    return value or {}
+    return {"id": call.id, "name": _sendable_name(call.name), "args": to_sendable(call.arguments)}
 
 
 def _sendable_name(name: str) -> str:

@@ -35,7 +35,7 @@ from cline_cli.providers._chat_dialects import (
 )
 from cline_cli.providers._memory import Memory
 from cline_cli.providers._openai_schema import response_format
-from cline_cli.providers._values import dump, read_arguments
+from cline_cli.providers._values import dump, to_sendable_text
 
 _MARK = b',"cache_control":{"type":"ephemeral"}'
 _IMAGES_FOLLOW = "(The images are in the next message.)"
@@ -155,13 +155,8 @@ def _mark_first_user_message(messages: list[bytes]) -> None:
 
 
 def _from_call(call: ToolCall, identity: str) -> JsonObject:
-    function: JsonObject = {"name": call.name, "arguments": _sendable(call.arguments)}
+    function: JsonObject = {"name": call.name, "arguments": to_sendable_text(call.arguments)}
     return {"id": identity, "type": "function", "function": function}
-
-
-def _sendable(arguments: str) -> str:
-    """Return the arguments as the model wrote them, or "{}" where a server would refuse the history for them."""
-    return arguments if arguments.strip() and read_arguments(arguments) is not None else "{}"
 
 
 def _text(text: str) -> JsonObject:

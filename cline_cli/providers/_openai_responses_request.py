@@ -31,7 +31,7 @@ from cline_cli.providers._memory import Memory
 from cline_cli.providers._openai_responses_effort import reasoning_options, reasons
 from cline_cli.providers._openai_schema import response_format
 from cline_cli.providers._signatures import unseal
-from cline_cli.providers._values import dump, read_arguments, to_object
+from cline_cli.providers._values import dump, to_object, to_sendable_text
 
 WIRE_FORMAT = "openai_responses"
 MAX_ID_CHARACTERS = 64
@@ -175,8 +175,7 @@ def _unseal(part: ThinkingPart) -> JsonObject:
 
 def _from_call(call: ToolCall) -> JsonObject:
     name = re.sub(_NOT_IN_NAMES, "_", call.name)[:MAX_ID_CHARACTERS] or "_"
-    is_sendable = call.arguments.strip() and read_arguments(call.arguments) is not None
-    arguments = call.arguments if is_sendable else "{}"
+    arguments = to_sendable_text(call.arguments)
     return {"type": "function_call", "call_id": to_call_id(call.id), "name": name, "arguments": arguments}
 
 

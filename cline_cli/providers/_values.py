@@ -73,5 +73,23 @@ def read_arguments(arguments: str) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
+def to_sendable_text(arguments: str) -> str:
+    """Return the arguments of a call as the model wrote them, or "{}" where a server would refuse the history for them.
+
+    What was wrong with them stands in the call's result.
+    """
+    return arguments if arguments.strip() and read_arguments(arguments) is not None else "{}"
+
+
+def to_sendable(arguments: str) -> JsonObject:
+    """Return the same for a format in which they are an object."""
+    value = read_arguments(arguments)
+    try:
+        json.dumps(value, allow_nan=False)  # 1e999 is JSON, and becomes infinity, which is not
+    except (ValueError, RecursionError):
+        return {}
+    return value or {}
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
