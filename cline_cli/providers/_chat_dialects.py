@@ -43,8 +43,8 @@ Thinking = Literal["same", "gateway", "details", "required", "parts", ""]
     ""          never
 """
 
-_COUNTS_THINKING: Final = re.compile(r"(^|/)(o\d|gpt-5)")
-"""OpenAI's reasoning models: `max_tokens` is refused, the limit has another name."""
+_COUNTS_THINKING: Final = re.compile(r"(^|/)(o\d|gpt-([5-9]|\d\d))")
+"""OpenAI's reasoning models, from gpt-5 on all: `max_tokens` is refused, the limit has another name."""
 _CACHED: Final = re.compile(r"(^|/)(anthropic|claude|qwen)")
 """Models whose prompts are cached only where they are marked."""
 _SHORT_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")

@@ -112,6 +112,7 @@ def test_nothing_is_said_of_thinking_when_a_server_has_refused_it() -> None:
         ("openai-compatible", "gpt-4o", "max_tokens"),
         ("openai-compatible", "gpt-5", "max_completion_tokens"),
         ("cline", "openai/o3", "max_completion_tokens"),
+        ("cline", "openai/gpt-6.1-sol", "max_completion_tokens"),
         ("groq", "openai/gpt-oss-120b", "max_completion_tokens"),
         ("mistral", "mistral-large-latest", "max_tokens"),
         ("no-such", "m", "max_tokens"),
