@@ -43,13 +43,21 @@ class RedactedStream:
         self._redactor = redactor
         self._beginnings = frozenset(form[:size] for form in redactor.forms for size in range(1, len(form)))
         self._longest = max(map(len, redactor.forms), default=1) - 1
+        # Most pieces hold not even this much of a secret, and there are tens of thousands of them.
+        self._pairs = tuple({form[:2] for form in redactor.forms})
+        self._firsts = tuple({form[0] for form in redactor.forms})
         self._held = ""
 
     def feed(self, text: str) -> str:
         """Return what can be shown after this piece."""
-        text = self._redactor.redact(self._held + text)
+        text = self._held + text
+        if not text.endswith(self._firsts) and not any(pair in text for pair in self._pairs):
+            self._held = ""
+            return text
+        text = self._redactor.redact(text)
         tail = text[max(0, len(text) - self._longest) :]
-        self._held = next((tail[at:] for at in range(len(tail)) if tail[at:] in self._beginnings), "")
+        starts = (at for at, letter in enumerate(tail) if letter in self._firsts)
+        self._held = next((tail[at:] for at in starts if tail[at:] in self._beginnings), "")
         return text[: len(text) - len(self._held)]
 
     def close(self) -> str:
