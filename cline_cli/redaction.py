@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -43,16 +44,18 @@ class RedactedStream:
         self._redactor = redactor
         self._beginnings = frozenset(form[:size] for form in redactor.forms for size in range(1, len(form)))
         self._longest = max(map(len, redactor.forms), default=1) - 1
+        self._firsts = frozenset(form[0] for form in redactor.forms)
         # Most pieces hold not even this much of a secret, and there are tens of thousands of them.
-        self._pairs = tuple({form[:2] for form in redactor.forms})
-        self._firsts = tuple({form[0] for form in redactor.forms})
+        starts = {re.escape(form[:2]) for form in redactor.forms} | {rf"{re.escape(one)}\Z" for one in self._firsts}
+        self._find_start = re.compile("|".join(sorted(starts)) or "(?!)").search
         self._held = ""
 
     def feed(self, text: str) -> str:
         """Return what can be shown after this piece."""
-        text = self._held + text
-        if not text.endswith(self._firsts) and not any(pair in text for pair in self._pairs):
+        if self._held:
+            text = self._held + text
             self._held = ""
+        if not self._find_start(text):
             return text
         text = self._redactor.redact(text)
         tail = text[max(0, len(text) - self._longest) :]

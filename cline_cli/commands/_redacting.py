@@ -44,25 +44,22 @@ class Redacting:
         self._known: dict[int, tuple[Message, Message]] = {}
         """By the identity of a message, which is kept so that no other one gets the same: it, and it redacted."""
 
-    def take(self, event: Event) -> Iterator[Event]:
-        """Yield what is to be told after this event: mostly one, none or two where text is held back."""
-        if not self.redactor.forms:
-            yield event
-            return
+    def take(self, event: Event) -> Sequence[Event]:
+        """Return what is to be told after this event: mostly one, none or two where text is held back."""
         match event:
             case TextDelta(text):
-                yield from _some(ThinkingDelta, self._thinking.close())
-                yield from _some(TextDelta, self._text.feed(text))
+                thinking, shown = self._thinking.close(), self._text.feed(text)
+                if shown is text and not thinking:
+                    return (event,)
+                return (*_some(ThinkingDelta, thinking), *_some(TextDelta, shown))
             case ThinkingDelta(text):
-                yield from _some(TextDelta, self._text.close())
-                yield from _some(ThinkingDelta, self._thinking.feed(text))
+                return (*_some(TextDelta, self._text.close()), *_some(ThinkingDelta, self._thinking.feed(text)))
             case ToolProgress(call_id, text):
                 stream = self._output.setdefault(call_id, RedactedStream(self.redactor))
-                if shown := stream.feed(text):
-                    yield ToolProgress(self.redactor.redact(call_id), shown)
+                shown = stream.feed(text)
+                return (ToolProgress(self.redactor.redact(call_id), shown),) if shown else ()
             case _:
-                yield from self._release(event)
-                yield self.redact(event)
+                return (*self._release(event), self.redact(event)) if self.redactor.forms else (event,)
 
     def history(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return the messages of a history, each the same object as it was the time before."""

@@ -89,12 +89,14 @@ class _Message:
         text = self.white_space + self.sanitizer.feed(text)
         body = text.rstrip()
         self.white_space = text[len(body) :]
-        said_again = min(len(body), len(self.owed))
-        if body[:said_again] != self.owed[:said_again]:
-            raise _differs()
-        self.owed = self.owed[said_again:]
-        self.written += filter(None, [body[said_again:]])
-        return body[said_again:]
+        if self.owed:
+            said_again = min(len(body), len(self.owed))
+            if body[:said_again] != self.owed[:said_again]:
+                raise _differs()
+            self.owed, body = self.owed[said_again:], body[said_again:]
+        if body:
+            self.written.append(body)
+        return body
 
     def begin_again(self) -> _Message:
         """Return the message for another try, which has to begin with what is out."""

@@ -21,7 +21,9 @@ _TICKS: Final = 10_000_000_000
 def read_usage(chunk: JsonObject) -> Usage | None:
     """Return what a chunk says of the reply so far; None where it says nothing, or nothing but zeros."""
     places = (chunk, first_object(chunk.get("choices")), to_object(chunk.get("x_groq")))
-    said = next((said for place in places if (said := to_object(place.get("usage")))), {})
+    said = next((said for place in places if (said := to_object(place.get("usage")))), None)
+    if said is None:
+        return None
     usage = _to_usage(said)
     return usage if usage != Usage() else None
 
