@@ -29,7 +29,8 @@ def to_json(listing: Listing) -> str:
 
 def to_lines(listing: Listing) -> str:
     """Return a line a model: name, window, output, price of input and output, abilities, and what is to be said."""
-    rows = [[one_line(cell) for cell in _plain_cells(model)] for model in listing.models]
+    untested = "untested" if _is_untested(listing) else ""
+    rows = [[*map(one_line, _plain_cells(model)), untested] for model in listing.models]
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     return "".join(f"{_join(row, widths)}\n" for row in rows)
 
@@ -134,14 +135,18 @@ def _join(row: Sequence[str], widths: Sequence[int]) -> str:
     return GAP.join(cells).rstrip()
 
 
+def _is_untested(listing: Listing) -> bool:
+    """Return whether no test plays a reply that is this provider's own."""
+    return listing.target is not None and listing.origin != "machine" and not listing.target.row.evidence
+
+
 def _notes(listing: Listing) -> Iterator[str]:
     """Yield what the table does not say itself."""
     target = listing.target
     if target is None:
         yield "No provider is set up (cline auth): these are all models of the catalog, by the names that gateways use."
         return
-    is_untested = listing.origin != "machine" and not target.row.evidence
-    yield f"Models of {target.name} ({target.why}){', untested' if is_untested else ''}."
+    yield f"Models of {target.name} ({target.why}){', untested' if _is_untested(listing) else ''}."
     if target.model:
         yield f"A run asks {target.model} where -m names no other."
     else:

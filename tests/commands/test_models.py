@@ -326,8 +326,10 @@ def test_names_are_never_cut_when_the_terminal_is_narrow(desk: Desk, columns: in
     [(name, not row.evidence) for name, row in PROVIDERS.items()],
 )
 def test_a_provider_is_untested_when_nothing_shows_that_it_works(desk: Desk, provider: str, is_untested: bool) -> None:
-    notes = show(desk, SHOWN._replace(target=make_target(provider)), 100)[3:]
+    listing = SHOWN._replace(target=make_target(provider))
+    notes = show(desk, listing, 100)[3:]
     assert notes[0] == f"Models of {provider} (-P){', untested' if is_untested else ''}."
+    assert all(line.endswith("  untested") == is_untested for line in to_lines(listing).splitlines())
     assert notes[1] == "There is no default: name a model with -m."
 
 
