@@ -14,6 +14,7 @@ import platform
 import secrets
 import string
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import islice
@@ -28,7 +29,7 @@ from cline_cli.agent.compactor import UNKNOWN_WINDOW_TOKENS, Window
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.loop import Agent
 from cline_cli.agent.messages import JsonObject, Message, TextPart, UserMessage
-from cline_cli.agent.prompt import Facts, compact_system_prompt, describe, system_prompt
+from cline_cli.agent.prompt import Facts, compact_system_prompt, describe, describe_rules, system_prompt
 from cline_cli.agent.provider import Effort, Provider
 from cline_cli.catalog.models import ModelFacts, facts, output_limit
 from cline_cli.config.credentials import FLAG_VARIABLE, Recipient, find_key, find_optional_key, open_stores
@@ -37,12 +38,16 @@ from cline_cli.config.settings import Settings, choose_provider, find_base_url
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
 from cline_cli.machine.process import child_variables, end_leftovers
+from cline_cli.machine.sandbox import Report, Sandbox, Wanted
 from cline_cli.network.http import IDLE_S, REQUEST_S, Network
-from cline_cli.policy.decide import Mode
+from cline_cli.policy.decide import Action, Mode, Policy
+from cline_cli.policy.rules import Rules
 from cline_cli.providers import KEY_VARIABLES, PROVIDERS, Endpoint, Row, require
 from cline_cli.text import visible
 from cline_cli.tools import Toolbox, Workplace, build_tools
 from cline_cli.workspace.confinement import Confinement
+from cline_cli.workspace.ignored import find_ignored, nothing
+from cline_cli.workspace.rules import Rules as ProjectRules
 
 NAMES_TOLD = 60
 """How many names of the working directory a model is told."""
@@ -57,6 +62,9 @@ class Options:
     system: str | None = None
     mode: Mode = "act"
     auto_approve: bool = False
+    sandbox: Wanted = Wanted("off")
+    rules: tuple[Rules, ...] = ()
+    """What may run, and what may not, as its owners wrote it."""
     has_tools: bool = True
     limits: Limits = Limits()
     compaction: Compaction = "agentic"
@@ -89,6 +97,9 @@ class Run:
 
     agent: Agent
     network: Network
+    policy: Policy
+    rules: ProjectRules
+    sandbox: Sandbox
     surroundings: str
     """What goes to the end of the prompt, for a model whose system prompt must always be the same; or empty."""
 
@@ -100,6 +111,7 @@ class Run:
         try:
             await end_leftovers()
         finally:
+            self.sandbox.close()
             await self.agent.provider.close()
             await self.network.close()
 
@@ -182,6 +194,16 @@ class Setting(NamedTuple):
     """Of the session that is gone on with."""
     read_roots: tuple[Path, ...] = ()
     """Folders outside the workspace that may be read."""
+    sandbox: Sandbox = Sandbox(Report())
+    """What confines commands."""
+    rules: ProjectRules = ProjectRules()
+    """What the project and the user want, in prose."""
+    question: Callable[[str, tuple[str, ...]], Awaitable[str]] | None = None
+    """Puts a question of the model's to the person."""
+    write_roots: tuple[Path, ...] | None = None
+    """Where files may be written, if not everywhere."""
+    protected: tuple[Path, ...] = ()
+    """What no tool may change: our own settings and sessions."""
 
 
 def build(
@@ -192,10 +214,33 @@ def build(
     provider: Provider = import_module(f"cline_cli.providers.{choice.row.module}").connect(
         choice.endpoint, network, paths
     )
-    surroundings = _gather(setting.workspace, options, environment) if options.has_tools else None
+    surroundings = _gather(setting, options, environment) if options.has_tools else None
+    confinement = Confinement(
+        setting.workspace,
+        environment.home,
+        allows_outside=options.auto_approve,
+        read_roots=setting.read_roots,
+        write_roots=setting.write_roots,
+        protected=setting.protected,
+        is_ignored=find_ignored(setting.workspace) if options.has_tools else nothing,
+    )
+    policy = Policy(
+        options.mode, options.auto_approve, environment.is_interactive, options.rules, confinement.leads_outside
+    )
     toolbox = Toolbox({}, ())
     if options.has_tools:
-        toolbox = build_tools(_workplace(setting, options, environment), only_reads=options.mode == "plan")
+        toolbox = build_tools(
+            Workplace(
+                confinement,
+                command_variables(environment),
+                setting.sandbox,
+                policy.allows_host,
+                lambda host: policy.judge((Action("fetch", host),)).kind == "allow",
+                setting.question if environment.is_interactive else None,
+            ),
+            policy.may_ever,
+            edits_by="apply_patch" if _edits_by_patch(choice) else "editor",
+        )
     is_compact = choice.row.is_compact
     return Run(
         Agent(
@@ -214,6 +259,9 @@ def build(
             messages=list(setting.messages),
         ),
         network,
+        policy,
+        setting.rules,
+        setting.sandbox,
         describe(surroundings) if surroundings and is_compact else "",
     )
 
@@ -227,6 +275,11 @@ def _find_window(choice: Chosen, mode: Compaction) -> Window:
     return Window(mode, max(window_tokens // 2, window_tokens - (output_limit(choice.model) or 0)))
 
 
+def _edits_by_patch(choice: Chosen) -> bool:
+    known = find_facts(choice.endpoint.provider, choice.row, choice.model)
+    return known is not None and known.edit_format == "patch"
+
+
 def _checker(schema: JsonObject | None) -> CheckAnswer | None:
     if schema is None:
         return None
@@ -235,12 +288,10 @@ def _checker(schema: JsonObject | None) -> CheckAnswer | None:
     return AnswerCheck(schema)
 
 
-def _workplace(setting: Setting, options: Options, environment: Environment) -> Workplace:
+def command_variables(environment: Environment) -> Mapping[str, str]:
+    """Return the environment of commands: without any key of ours."""
     keys = {FLAG_VARIABLE, *(variable for row in PROVIDERS.values() for variable in row.key_variables)}
-    confinement = Confinement(
-        setting.workspace, environment.home, allows_outside=options.auto_approve, read_roots=setting.read_roots
-    )
-    return Workplace(confinement, child_variables(environment.variables, keys))
+    return child_variables(environment.variables, keys)
 
 
 def _system(options: Options, surroundings: Facts | None, *, is_compact: bool) -> str:
@@ -257,10 +308,13 @@ def _base_prompt(options: Options, surroundings: Facts | None, *, is_compact: bo
         return options.system or ""
     if is_compact:
         return options.system or compact_system_prompt()
-    return f"{options.system}\n\n{describe(surroundings)}" if options.system else system_prompt(surroundings)
+    if options.system:
+        return f"{options.system}\n\n{describe(surroundings)}{describe_rules(surroundings)}"
+    return system_prompt(surroundings)
 
 
-def _gather(workspace: Path, options: Options, environment: Environment) -> Facts:
+def _gather(setting: Setting, options: Options, environment: Environment) -> Facts:
+    workspace = setting.workspace
     can_change = options.mode == "act" and (options.auto_approve or environment.is_interactive)
     return Facts(
         cwd=str(workspace),
@@ -269,6 +323,8 @@ def _gather(workspace: Path, options: Options, environment: Environment) -> Fact
         date=datetime.datetime.now().astimezone().date().isoformat(),
         mode=options.mode,
         approval=("auto" if options.auto_approve else "asked") if can_change else "denied",
+        rules=tuple((rule.name, rule.text) for rule in setting.rules.told),
+        named_rules=tuple((rule.name, rule.paths) for rule in setting.rules.named),
     )
 
 

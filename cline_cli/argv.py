@@ -22,7 +22,6 @@ from cline_cli.commands.options import (
     LOOKED_UP_LATER,
     MAY_BE_EMPTY,
     OPTIONS,
-    PROTECTING,
     SHARED,
     Option,
     excludes,
@@ -113,8 +112,6 @@ def read_variables(variables: Mapping[str, str], arguments: Sequence[str] = ()) 
     Raises:
         UsageError: a variable is no value, or asks for what is not built yet.
     """
-    if variables.get(PROTECTING):
-        raise UsageError(f"{PROTECTING} is not supported yet, and a run does not start without what it asks for")
     names = {argument.partition("=")[0] for argument in arguments[: _index_of_dashes(arguments)]}
     given = [BY_NAME[name] for name in names if name in BY_NAME]
     options: list[str] = []

@@ -10,6 +10,8 @@
     ├── LateInputError            1   unknown       standard input came after the run had gone on without it
     ├── DeliveryError             1   unknown     the answer is there, but not in the file of --output
     ├── InternalError             1   unknown     a fault of our own
+    ├── ApplyError            8   unknown     the command of --apply-if failed, and the changes were taken back
+    ├── SandboxError         78   policy      what --sandbox requires is not to be had
     ├── MistakesError             7   mistakes    too many failed turns in a row, or the same call again and again
     ├── TimedOutError           124   timeout     --timeout
     ├── InterruptedRunError   128+n   cancelled   SIGHUP, SIGINT, SIGTERM
@@ -121,6 +123,15 @@ class InternalError(ClineError):
         super().__init__(f"internal error: {type(failure).__name__}{place}", "CLINE_DEBUG=1 shows more")
         self.__cause__ = failure
         self.secrets = secrets
+
+
+class ApplyError(ClineError):
+    exit_code = 8
+
+
+class SandboxError(ClineError):
+    exit_code = 78
+    error_class = "policy"
 
 
 class MistakesError(ClineError):

@@ -25,11 +25,12 @@ from typer.main import get_command
 
 from cline_cli.commands import VERBS
 from cline_cli.commands.help import TEXTS
-from cline_cli.commands.options import BUILT, BY_NAME, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
+from cline_cli.commands.options import BUILT, BY_NAME, OPTIONS, OTHER_VARIABLES, Option
 from cline_cli.config.definitions import DEFINITIONS, Definition
 from cline_cli.config.values import KINDS, to_toml
 from cline_cli.providers import PROVIDERS, Row
-from cline_cli.tools import TOOLS, Workplace, build_tools
+from cline_cli.tools import EDITORS, TOOLS, Workplace, build_tools
+from cline_cli.tools import Row as ToolRow
 from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import Confinement
 
@@ -45,12 +46,19 @@ TOOLS_PAGE = """\
 
 What a model may call in a run. This page is written by `make docs` from what the model is told.
 
-Without `-y` a run reads: a tool that changes something is asked for at the terminal, or denied where nobody can be
-asked. With `-p` only the tools that read are there, with `-n` none. Several calls in one reply run together; the
-commands of one call run one after another, each in a fresh shell in the working directory, without input and without
-your keys. Relative paths stay in the working directory, symbolic links included; `-y` is leave for absolute paths too.
+Without `-y` a run reads: what changes something is asked for at the terminal, or denied where nobody can be asked
+([security](security.md)). A model is told of no tool that could not run; with `-n` of none. Several calls in one reply
+run together; the commands of one call run one after another, each in a fresh shell in the working directory, without
+input and without your keys. Relative paths stay in the working directory, symbolic links included; `-y` is leave for
+absolute paths too.
 Every name below may be used by a model that learned it elsewhere, with the arguments of then.
 """
+EFFECTS = {
+    None: "It reads the workspace.",
+    "command": "It runs commands; those that only read run unasked.",
+    "edit": "It changes files.",
+    "fetch": "It reads the web.",
+}
 ENVIRONMENT = """\
 Every option of a run can be given as a variable; the option wins, and makes void what variables say against it
 (`--act` goes before `CLINE_PLAN=1`). A switch is `1` or `true`, `0` or `false`; an empty variable counts as none. A
@@ -169,8 +177,8 @@ max_turns = 50
 model = "anthropic/claude-sonnet-4.6"   # for every run that names no other
 ```
 
-REFUSED would protect a run and are not supported yet: a file with one of them is refused, and nothing runs without
-what it asks for.
+Patterns are a list of texts and tables ([rules for commands](security.md#rules-for-commands)); `cline policy show`
+shows those in force. A list that is not valid ends every run before it starts.
 
 ## Who wins
 
@@ -313,19 +321,33 @@ def describe_tools() -> str:
     for name, row in TOOLS.items():
         spec = toolbox.tools[name].spec
         old = [f"`{other}`" for other, (own, _) in OLD_NAMES.items() if own == name]
-        offered = "" if row.is_offered else " No model is told of it."
-        sections.append(f"## {name}\n\nIt {row.effect}.{offered} {spec.description}\n")
+        effect = EFFECTS[row.kind] if row.is_offered else "It ends the run."
+        sections.append(f"## {name}\n\n{effect} {_say_when(name, row)} {spec.description}\n")
         sections.append(f"```json\n{json.dumps(spec.parameters, indent=2)}\n```\n")
         if old:
             sections.append(f"Also understood as {', '.join(old)}.\n")
     return "\n".join(sections)
 
 
+def _say_when(name: str, row: ToolRow) -> str:
+    """Return when a model is told of a tool."""
+    if not row.is_offered:
+        return "No model is told of it."
+    if row.needs_person:
+        return "A model is told of it where a person can be asked."
+    if name in EDITORS:
+        whom = "that do best with patches" if name == "apply_patch" else "but those that get `apply_patch`"
+        return f"Models {whom} are told of it, where edits could be allowed."
+    return (
+        "A model is told of it where a page could be allowed." if row.kind == "fetch" else "Every model is told of it."
+    )
+
+
 def describe_environment() -> str:
     """Return the page of environment variables."""
     rows = [("`, `".join(option.variables), f"`{option.names[0]}`", option.help) for option in BUILT]
     refused = [f"`{option.variables[0]}`" for option in OPTIONS if option.state == "refused"]
-    intro = ENVIRONMENT.replace("REFUSED", ", ".join((f"`{PROTECTING}`", *refused)))
+    intro = ENVIRONMENT.replace("REFUSED", ", ".join(refused))
     others = [(names, "", text) for names, text in OTHER_VARIABLES.items()]
     table = "\n".join(f"| `{name}` | {option} | {text.rstrip('.')} |" for name, option, text in (*rows, *others))
     return f"# Environment variables\n\n{intro}\n| variable | option | meaning |\n|---|---|---|\n{table}\n"
@@ -362,12 +384,10 @@ def _describe_provider(name: str, row: Row) -> str:
 
 def describe_configuration() -> str:
     """Return the page of settings."""
-    rows = [_describe_setting(definition) for definition in DEFINITIONS if definition.is_built]
+    rows = [_describe_setting(definition) for definition in DEFINITIONS]
     head = "| setting | value | default | option, variable | meaning |\n|---|---|---|---|---|\n"
-    refused = [f"`{definition.key}`" for definition in DEFINITIONS if not definition.is_built]
     trusted = [f"`{definition.key}`" for definition in DEFINITIONS if definition.project == "less"]
     page = CONFIGURATION.replace("TABLE\n", head + "\n".join(rows) + "\n")
-    page = page.replace("REFUSED", " and ".join(refused))
     return page.replace("TRUSTED", f"{', '.join(trusted[:-1])} and {trusted[-1]}")
 
 

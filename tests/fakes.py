@@ -12,7 +12,7 @@ from cline_cli.agent.events import Event
 from cline_cli.agent.loop import Agent
 from cline_cli.agent.messages import AssistantMessage, JsonObject, StopReason, TextPart, ToolCall, Usage, user_text
 from cline_cli.agent.provider import Delta, Request, TextDelta
-from cline_cli.agent.tool import Report, Tool, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, Tool, ToolError, ToolOutput, ToolSpec
 
 
 def reply(text: str = "", *calls: ToolCall, stop_reason: StopReason | None = None) -> AssistantMessage:
@@ -56,6 +56,7 @@ class FakeTool:
     effect: str = "reads"
     answer: str | None = None
     is_error: bool = False
+    touches: Scope = Scope()
     runs: list[JsonObject] = field(default_factory=list)
     was_cancelled: bool = False
 
@@ -70,6 +71,9 @@ class FakeTool:
 
     def summary(self, arguments: JsonObject) -> str:
         return f"{self.name} {dict(arguments)}"
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        return self.touches
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:
         self.runs.append(arguments)

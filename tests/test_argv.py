@@ -4,7 +4,7 @@ import pytest
 
 from cline_cli.argv import PEERS_VERBS, Call, FromVariables, asked_for_lines, blame, read_variables, split
 from cline_cli.commands import ALIASES, PLANNED, VERBS
-from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, OPTIONS, PROTECTING, Option
+from cline_cli.commands.options import BUILT, BY_NAME, LOOKED_UP_LATER, OPTIONS, Option
 from cline_cli.errors import UsageError
 
 IGNORED = [option for option in OPTIONS if option.state == "ignored"]
@@ -228,15 +228,8 @@ def test_a_variable_that_asks_for_what_is_not_built_is_refused_and_never_ignored
 
 
 def test_a_variable_that_asks_for_nothing_is_no_reason_to_refuse() -> None:
-    for value in ("off", "1"):
-        assert read_variables({"CLINE_SANDBOX": value}) == FromVariables()
+    assert read_variables({"CLINE_SANDBOX": "1"}) == FromVariables()
     assert read_variables({"CLINE_PATCH": "0"}) == FromVariables()
-
-
-def test_a_policy_in_a_variable_is_refused_and_never_ignored() -> None:
-    with pytest.raises(UsageError, match=f"{PROTECTING} is not supported yet"):
-        read_variables({PROTECTING: "{}"})
-    assert read_variables({PROTECTING: ""}) == FromVariables()
 
 
 def test_a_variable_without_meaning_is_noted() -> None:

@@ -13,6 +13,8 @@ from cline_cli.agent.tool import Tool
 class Allow:
     arguments: JsonObject
     """What to run: the call's own arguments, or what the person made of them."""
+    remembers: bool = False
+    """What is like it need not be asked for again in this session."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ class RunFinished:
     denied: tuple[str, ...] = ()
     """A line for every call that was denied."""
     leftover_processes: tuple[LeftoverProcess, ...] = ()
+    patch: bytes | None = None
+    """What the run changed as a unified diff, where that was asked for in place of the changes."""
     stdin: JsonObject = field(default_factory=dict)
     """What became of standard input, as `run_result` tells it; empty where it was not looked at."""
 

@@ -129,7 +129,7 @@ class Tally:
         for result in results:
             if result.denied:
                 self._denied.append(result.summary)
-                self._unmet[result.tool] = result.summary
+                self._unmet[result.tool] = f"{result.summary} ({result.output.display})"
             elif not result.output.is_error:
                 self._unmet.pop(result.tool, None)
         self.guard.count_turn(results)
@@ -159,4 +159,4 @@ class Tally:
 
     def _to_denied_error(self) -> DeniedError:
         denied = "; ".join(self._unmet.values())
-        return DeniedError(f"not allowed without approval: {denied}", "-y lets such calls run")
+        return DeniedError(f"not allowed: {denied}")

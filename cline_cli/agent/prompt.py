@@ -18,6 +18,10 @@ class Facts:
     mode: Literal["act", "plan"]
     approval: Literal["auto", "asked", "denied"]
     """What happens to a call that changes something."""
+    rules: tuple[tuple[str, str], ...] = ()
+    """What the project and the user want, in prose: a name and a text each."""
+    named_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Files with rules for certain other files: the name, and the patterns of those."""
 
 
 ROLE = """\
@@ -42,20 +46,31 @@ How you answer
 PLAN = """
 
 Plan mode
-You may read and search, and change nothing. Your answer is a plan: what to change, where, in which order, how to check
-it, and what is uncertain."""
+You may read, search and run commands that only read, and change nothing. Your answer is a plan: what to change, where,
+in which order, how to check it, and what is uncertain."""
 
 APPROVALS = {
     "auto": "",
     "asked": "\n- The user is asked before a command or an edit; a refusal is an answer, respect it.",
-    "denied": "\n- This run may read but not change anything: commands and edits are denied.",
+    "denied": "\n- This run only reads: commands and edits that change anything are denied, unless a rule allows them.",
 }
 
 
 def system_prompt(facts: Facts) -> str:
     """Return the prompt for a model of full size."""
     plan = PLAN if facts.mode == "plan" else ""
-    return f"{ROLE}{APPROVALS[facts.approval]}{plan}\n\n{describe(facts)}"
+    return f"{ROLE}{APPROVALS[facts.approval]}{plan}\n\n{describe(facts)}{describe_rules(facts)}"
+
+
+def describe_rules(facts: Facts) -> str:
+    """Return the rules as a part of the prompt; empty for none."""
+    if not facts.rules and not facts.named_rules:
+        return ""
+    parts = ["\n\n# Rules of the project and the user"]
+    parts += [f"## {name}\n{text}" for name, text in facts.rules]
+    for name, patterns in facts.named_rules:
+        parts.append(f"Before you change {', '.join(patterns)}, read {name}.")
+    return "\n\n".join(parts)
 
 
 def describe(facts: Facts) -> str:

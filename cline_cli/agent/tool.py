@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from cline_cli.agent.messages import ImagePart, JsonObject, TextPart
 
@@ -21,6 +21,17 @@ class ToolSpec:
     """A JSON schema of type object."""
     effect: Literal["reads", "changes", "answers"]
     """What a call may do to the machine: only read the workspace, change something, or hand in the final answer."""
+
+
+class Scope(NamedTuple):
+    """What a call would touch, for whoever decides whether it may."""
+
+    commands: tuple[str, ...] = ()
+    """Shell lines that it would run."""
+    edits: tuple[str, ...] = ()
+    """Files that it would change, by their paths in the workspace; whole paths for those outside."""
+    hosts: tuple[str, ...] = ()
+    """From where it would fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,10 @@ class Tool(Protocol):
 
     def summary(self, arguments: JsonObject) -> str:
         """Return the call in one line for people: `$ pytest -q`, `edit src/a.py`. Never raises."""
+        ...
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        """Return what the normalized call would touch; empty for a tool that only reads the workspace."""
         ...
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:

@@ -18,9 +18,9 @@ _MODELS_FILE = Path(__file__).with_name("models.json")
 _SERVED_FILE = Path(__file__).with_name("served.json")
 _SUFFIX = re.compile(r"([-@]\d{8}|-\d{4}-\d\d-\d\d)?(:.*)?$")
 
-EditFormat = Literal["replace", "whole"]
-"""How a model changes files best: by replacing a part that it quotes exactly, or, for small models, by writing all of
-the file. `editor` takes both; which of them is used is up to the model."""
+EditFormat = Literal["replace", "whole", "patch"]
+"""How a model changes files best: by replacing a part that it quotes exactly, by writing all of the file, for small
+models, or by a patch in the form that it was trained on. `editor` takes the first two, `apply_patch` the third."""
 
 
 class ModelFacts(NamedTuple):

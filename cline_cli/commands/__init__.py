@@ -21,6 +21,10 @@ VERBS: Mapping[str, Verb] = {
     "local": Verb("local", "Install, list and remove the embedded models"),
     "history": Verb("history", "List, search, show, export and delete sessions"),
     "config": Verb("config", "Show and change the settings, and where each comes from"),
+    "policy": Verb("policy", "Show the rules for commands and edits, and check them"),
+    "undo": Verb("undo", "Put the files back as they were before a run"),
+    "diff": Verb("diff", "Show what a run changed"),
+    "trust": Verb("trust", "Trust the settings that come with a project"),
     "doctor": Verb("doctor", "Check that a run can start, and say what to do if not"),
     "completion": Verb("completion", "Complete options and names in bash, zsh and fish"),
     "version": Verb("version", "Print the version, as --version and -V do", has_app=False),
@@ -28,7 +32,6 @@ VERBS: Mapping[str, Verb] = {
 }
 ALIASES: Mapping[str, str] = {"task": "run", "t": "run", "h": "history"}
 PLANNED = frozenset(
-    "acp connect dashboard diff hook hub instance kanban logs map mcp plugin policy schedule serve skill trust"
-    " undo update".split()
+    "acp connect dashboard hook hub instance kanban logs map mcp plugin schedule serve skill update".split()
 )
 """Words that are commands of the original or will be ours: refused, so that none of them is sent to a model."""

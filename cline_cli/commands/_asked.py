@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cline_cli.app import Options
+from cline_cli.commands._changes import Fate
 from cline_cli.commands._deadline import Deadline
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
@@ -32,8 +33,12 @@ class Asked:
     requires_stdin: bool = False
     max_stdin_bytes: int = 200_000
     output: OutputFile | None = None
+    fate: Fate = Fate()
+    """What becomes of the files that are changed."""
     is_kept: bool = False
     """As a session."""
+    is_bare: bool = False
+    """No rules are read."""
     is_dry: bool = False
     """To be told, and not run."""
 

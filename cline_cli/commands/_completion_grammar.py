@@ -24,6 +24,8 @@ from cline_cli.commands import ALIASES, VERBS
 from cline_cli.commands._completion_install import SHELLS
 from cline_cli.commands._given import COMPACTIONS, FORMATS, MODES, STDIN_MODES
 from cline_cli.commands._history_ids import LAST
+from cline_cli.commands._sandbox import MODES as SANDBOXES
+from cline_cli.commands._sandbox import NETWORK
 from cline_cli.commands.help import TEXTS
 from cline_cli.commands.options import OPTIONS, Option, excludes
 from cline_cli.config.definitions import FAMILY, LEVELS, Definition, find, list_keys, parse_key
@@ -135,6 +137,8 @@ BY_FLAG: Mapping[str, Offer] = {
     "--compaction": _enumerate("compaction", *COMPACTIONS),
     "--stdin": _enumerate("stdin", *STDIN_MODES),
     "--output-format": _enumerate("output-format", *FORMATS),
+    "--sandbox": _enumerate("sandbox", *SANDBOXES),
+    "--sandbox-network": _enumerate("sandbox-network", *NETWORK),
 }
 """Long name of a flag -> what is offered for its value. Of a flag that is not here, any text is a value."""
 BY_METAVAR: Mapping[str, Offer] = {
@@ -143,6 +147,7 @@ BY_METAVAR: Mapping[str, Offer] = {
     "ID": _KEPT_SESSIONS,
     "KEY": _SETTINGS,
     "FILE": _FILES,
+    "DIR": _FOLDERS,
 }
 """What stands for a word in a verb's metavar -> what is offered in its place."""
 _HELP = Flag(("--help", "-h"), (), "Show help.")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cline_cli.commands._given import Given
 from cline_cli.commands.options import BUILT, BY_NAME, Option, excludes
-from cline_cli.config.definitions import BUILT as SETTINGS
+from cline_cli.config.definitions import DEFINITIONS as SETTINGS
 from cline_cli.config.definitions import Definition, Key, Value, spell
 from cline_cli.config.opening import Opened
 from cline_cli.config.values import to_text

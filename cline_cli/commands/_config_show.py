@@ -13,7 +13,7 @@ from cline_cli.commands._config_given import find_denial
 from cline_cli.commands._config_opening import PROVIDER_NAMES
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout, read_word
 from cline_cli.commands.options import BY_NAME, Option
-from cline_cli.config.definitions import BUILT, FAMILY, Definition, Key, Value, find, spell
+from cline_cli.config.definitions import DEFINITIONS, FAMILY, Definition, Key, Value, find, spell
 from cline_cli.config.opening import Opened
 from cline_cli.config.settings import ADDRESS_VARIABLES, choose_provider, find_base_url
 from cline_cli.config.values import from_text, to_text
@@ -113,7 +113,7 @@ def to_json(in_force: InForce, opened: Opened, paths: JsonObject) -> str:
 
 
 def _list_keys(providers: Mapping[str, None]) -> Iterator[Key]:
-    for definition in BUILT:
+    for definition in DEFINITIONS:
         if "*" not in definition.path:
             yield definition.path
             continue

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cline_cli import app as composition
 from cline_cli.agent.approval import Allow, Deny
@@ -23,10 +24,14 @@ from cline_cli.agent.events import Event, LeftoverProcess, Notice, RunFinished, 
 from cline_cli.agent.messages import JsonObject, Usage
 from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
 from cline_cli.agent.tool import Tool
+from cline_cli.commands._approving import Approving
 from cline_cli.commands._asked import Asked
+from cline_cli.commands._changes import Changes
 from cline_cli.commands._keeping import Keeping
 from cline_cli.commands._prompt import Prompt, Wanted, read_prompt
+from cline_cli.commands._prose import describe_rules, find_rules_for
 from cline_cli.commands._redacting import Redacting, make_redactor
+from cline_cli.commands._sandbox import list_protected, open_for, place, to_json
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import (
@@ -41,10 +46,11 @@ from cline_cli.frontends.choose import choose_front_end
 from cline_cli.machine.input import has_arrived, input_arrives
 from cline_cli.machine.output import Output
 from cline_cli.machine.process import Leftover, end_leftovers, kill_all, list_leftovers
-from cline_cli.policy.decide import decide
+from cline_cli.machine.sandbox import Report, Sandbox
 from cline_cli.redaction import MaskedBytes
 from cline_cli.session.store import Header, Session
 from cline_cli.text import one_line
+from cline_cli.workspace.mentions import find_mentions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_S = 1.9
@@ -128,9 +134,19 @@ class _Conversation:
     is_shown: bool = False
     """RunFinished has been shown, or is being shown."""
     redacting: Redacting = field(init=False)
+    changes: Changes = field(init=False)
+    sandbox: Sandbox = field(default_factory=lambda: Sandbox(Report(detail="commands are approved one by one")))
 
     def __post_init__(self) -> None:
         self.redacting = Redacting(make_redactor(self.choice, self.environment.variables))
+        fate = self.asked.fate
+        self.changes = Changes(
+            self.asked.workspace,
+            fate,
+            self.choice.endpoint.session_id,
+            composition.command_variables(self.environment),
+            lambda: self.keeping.open_place(is_needed=fate.may_go_back),
+        )
 
     async def run(self) -> ClineError | None:
         """Read the prompt, run it, show what happens, and return why it did not complete."""
@@ -138,15 +154,15 @@ class _Conversation:
         try:
             prompt = await self._read_prompt()
             self.stdin = prompt.stdin
-            roots = (*prompt.read_roots, *self.keeping.read_roots)
-            setting = composition.Setting(self.asked.workspace, self.keeping.messages, roots)
+            setting = await self._settle_down((*prompt.read_roots, *self.keeping.read_roots))
             self.running = running = composition.build(
                 self.choice, self.asked.options, setting, self._approve, self.environment, self.paths
             )
             if self.asked.is_dry:
                 await self._tell_dry_run(running, prompt)
                 return None
-            for notice in (*self.choice.notices, *self.keeping.begin(self.redacting.redact(running.agent.system))):
+            notices = (*self.choice.notices, *self.keeping.begin(self.redacting.redact(running.agent.system)))
+            for notice in (*notices, *describe_rules(running.rules, is_verbose=self.asked.manner.is_verbose)):
                 await self._tell(notice)
             if prompt.is_stdin_open and self.environment.stdin is not None:
                 watch = asyncio.create_task(self._watch_stdin(self.environment.stdin))
@@ -155,10 +171,35 @@ class _Conversation:
             if watch:
                 watch.cancel()
             await self._end_leftovers()
+            if told := await self.changes.close():
+                await self._tell(told)
             if self.running:
                 await self.running.close()
+            self.sandbox.close()
             if self.front_end and self.is_shown:
                 await self.front_end.close()
+
+    async def _settle_down(self, read_roots: tuple[Path, ...]) -> composition.Setting:
+        """Return where the run works, with its sandbox, which is open then.
+
+        Raises:
+            SandboxError: what is required is not to be had here.
+        """
+        options, protected = self.asked.options, list_protected(self.paths)
+        setting = composition.Setting(
+            self.asked.workspace,
+            self.keeping.messages,
+            read_roots,
+            rules=find_rules_for(self.asked, self.choice, self.environment.home),
+            question=self._inquire,
+            protected=protected,
+        )
+        if not options.has_tools or options.sandbox.mode == "off" or self.asked.is_dry:
+            return setting
+        places = place(self.asked.workspace, self.environment, self.paths)
+        self.sandbox = await open_for(options.sandbox, places, self.environment)
+        is_confined = "write" in self.sandbox.report.enforced
+        return setting._replace(sandbox=self.sandbox, write_roots=places.writable if is_confined else None)
 
     async def conclude(self, work: asyncio.Task[ClineError | None]) -> ClineError | None:
         """Return why the work, which is over, did not complete; whatever it was, it has been shown then.
@@ -218,6 +259,8 @@ class _Conversation:
     async def _complete(self, finished: RunFinished, prompt: Prompt) -> RunFinished:
         """Do what is left to do at the end of a run, and add to its last event what came of it."""
         await self._end_leftovers()
+        if self.asked.fate.may_go_back:
+            finished = await self.changes.settle(finished)
         error = finished.error
         if prompt.is_stdin_open and self.environment.stdin is not None and has_arrived(self.environment.stdin):
             error = error or _late()
@@ -256,7 +299,13 @@ class _Conversation:
     def _open_front_end(self) -> FrontEnd:
         if self.front_end is None:
             manner = self.asked.manner
-            facts = replace(manner.facts, is_session_kept=self.keeping.is_kept)
+            report = self.sandbox.report
+            told = (
+                report.describe() if self.asked.options.has_tools and self.asked.options.sandbox.mode != "off" else ""
+            )
+            facts = replace(
+                manner.facts, is_session_kept=self.keeping.is_kept, sandbox=to_json(report), sandbox_line=told
+            )
             self.front_end = choose_front_end(self.environment, replace(manner, facts=facts))
         return self.front_end
 
@@ -281,6 +330,9 @@ class _Conversation:
 
     async def _read_prompt(self) -> Prompt:
         asked = self.asked
+        mentions = find_mentions(asked.prompt, asked.workspace, self.environment.home)
+        for name in mentions.missing:
+            await self._tell(f"@{name} is not attached: there is no such file")
         wanted = Wanted(
             typed=asked.prompt,
             files=asked.files,
@@ -292,6 +344,7 @@ class _Conversation:
             workspace=asked.workspace,
             open_spool=self.keeping.open_spool,
             make_mask=lambda: MaskedBytes(self.redacting.redactor),
+            mentioned=tuple(path for path in mentions.paths if path not in asked.files),
         )
         return await read_prompt(wanted, self.environment, self._tell)
 
@@ -319,16 +372,14 @@ class _Conversation:
                 )
 
     async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
-        options = self.asked.options
-        verdict = decide(
-            changes=tool.spec.effect == "changes",
-            mode=options.mode,
-            auto_approve=options.auto_approve,
-            is_interactive=self.environment.is_interactive,
-        )
-        if verdict.kind == "ask":
-            return await self._open_front_end().ask(tool, arguments)
-        return Allow(arguments) if verdict.kind == "allow" else Deny(verdict.reason, verdict.told)
+        assert self.running, "calls come from an agent"
+        return await Approving(self.running.policy, self.changes, self._ask, self._tell)(tool, arguments)
+
+    async def _ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
+        return await self._open_front_end().ask(tool, arguments, patterns)
+
+    async def _inquire(self, question: str, options: tuple[str, ...]) -> str:
+        return await self._open_front_end().inquire(question, options)
 
 
 def _late() -> LateInputError:

@@ -13,8 +13,6 @@ from cline_cli.frontends.choose import why_plain
 from cline_cli.network.http import check_proxies
 from cline_cli.network.route import Trust, describe_trust, find_proxy
 
-SANDBOX = "none"
-
 
 def check_way(
     url: str,
@@ -99,8 +97,3 @@ def check_language(variables: Mapping[str, str]) -> Check:
         return Check("language", "ok", f"{variables[name]} (${name})")
     text = f"{variables[name]} (${name}) is not UTF-8" if name else "LANG is not set"
     return Check("language", "note", f"{text}; output is UTF-8 all the same", "export LC_ALL=C.UTF-8")
-
-
-def check_sandbox() -> Check:
-    """Say what confines the commands of a run, which is nothing."""
-    return Check("sandbox", "note", f"{SANDBOX}: commands run with your rights", "Only a container confines them")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from cline_cli.commands._doctor_reading import Wanted, read_run, stand_somewhere
 from cline_cli.commands._doctor_report import Check
-from cline_cli.commands.options import LOOKED_UP_LATER, OPTIONS, OTHER_VARIABLES, PROTECTING, Option
+from cline_cli.commands._rules import VARIABLE as PERMISSIONS
+from cline_cli.commands.options import LOOKED_UP_LATER, OPTIONS, OTHER_VARIABLES, Option
 from cline_cli.config.credentials import FLAG_VARIABLE
 from cline_cli.config.opening import Opened
 from cline_cli.environment import Environment
@@ -22,7 +23,7 @@ KEY_VARIABLES = frozenset({FLAG_VARIABLE, *(name for row in PROVIDERS.values() f
 """They hold secrets."""
 PLACES = frozenset({"CLINE_PROVIDER_SETTINGS_PATH", "CLINE_GLOBAL_SETTINGS_PATH"})
 """Where the original command was told to keep its settings, which are looked for there."""
-KNOWN = frozenset({*OPTION_OF, PROTECTING, *KEY_VARIABLES, *PLACES, *", ".join(OTHER_VARIABLES).split(", ")})
+KNOWN = frozenset({*OPTION_OF, *KEY_VARIABLES, *PLACES, *", ".join(OTHER_VARIABLES).split(", ")})
 POINTLESS = frozenset(variable for variable, option in OPTION_OF.items() if option.state in {"ignored", "silent"})
 """They are taken, and nobody means them."""
 MAX_NAMES = 10
@@ -58,7 +59,7 @@ def _check_variable(name: str, wanted: Wanted, environment: Environment) -> Chec
     if void := _find_what_voids(name, option, wanted, environment.variables):
         return Check(name, "note", f"has no effect, because of {void}")
     shown = "a key" if name in KEY_VARIABLES else hide_credentials(value) if "://" in value else value
-    if option or name == PROTECTING:
+    if option or name == PERMISSIONS:
         try:
             read_run(wanted, Opened(), stand_somewhere(environment, {name: value}))
         except ClineError as error:

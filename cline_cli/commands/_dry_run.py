@@ -34,7 +34,7 @@ def collect(
         "changes": _say_changes(asked, running, is_interactive=is_interactive),
         "folder": str(asked.workspace),
         "tools": [spec.name for spec in agent.offered],
-        "rules": [],
+        "rules": [rule.name for rule in (*running.rules.told, *running.rules.named)],
         "sessionMessages": len(agent.messages),
         "limits": {name: value for name, value in limits.items() if value is not None},
         "stdin": prompt.stdin,

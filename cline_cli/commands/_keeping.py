@@ -71,6 +71,21 @@ class Keeping:
             self._temporary = Path(tempfile.mkdtemp(prefix="cline-"))
         return self._temporary
 
+    def open_place(self, *, is_needed: bool) -> Path | None:
+        """Return a folder for what goes with the run or the session; None where there is none and it is not needed.
+
+        Raises:
+            OSError: it is needed, and there is none to be had.
+        """
+        session = self._open()
+        if session:
+            return session.path
+        if not is_needed:
+            return None
+        if self._temporary is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="cline-"))
+        return self._temporary
+
     def record(self, event: Event, messages: Sequence[Message]) -> str:
         """Keep what is new; return what the person should know of it, once: mostly nothing."""
         if self._session is None:

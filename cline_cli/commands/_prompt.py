@@ -57,7 +57,10 @@ from cline_cli.session.spool import (
     to_head,
     to_tail,
 )
+from cline_cli.workspace.mentions import list_names
 
+MAX_NAMES = 200
+"""Of a folder that is mentioned."""
 MAX_IMAGE_BYTES = 10_000_000
 MAX_WHOLE_BYTES = 20_000_000
 """Of a text that has to go into the message, because there are no tools to read it with."""
@@ -82,9 +85,11 @@ class Wanted:
     """Of text in the message, from each source."""
     workspace: Path
     open_spool: Callable[[], Path]
+    """Makes the folder for what is too large, 0700; raises OSError. It is called when something is."""
     make_mask: Callable[[], MaskedBytes] = lambda: MaskedBytes(Redactor(()))
     """For what goes into a file there."""
-    """Makes the folder for what is too large, 0700; raises OSError. It is called when something is."""
+    mentioned: tuple[str, ...] = ()
+    """Files and folders that the prompt mentions, as -f in all but that one which cannot be read is only told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ async def read_prompt(wanted: Wanted, environment: Environment, tell: _Tell, pat
     """
     typed = "" if wanted.typed == "-" else _valid(wanted.typed)
     files = [await _read_file(name, wanted) for name in wanted.files]
+    files += [content for name in wanted.mentioned if (content := await _read_mentioned(name, wanted, tell))]
     stdin = await _read_stdin(wanted, environment, tell, patience)
     piped = stdin.content
     if wanted.requires_stdin and not (piped.text or piped.image):
@@ -149,6 +155,23 @@ async def read_prompt(wanted: Wanted, environment: Environment, tell: _Tell, pat
         read_roots=tuple(dict.fromkeys(source.root for source in sources if source.root)),
         is_stdin_open=stdin.status == "idle",
     )
+
+
+async def _read_mentioned(name: str, wanted: Wanted, tell: _Tell) -> _Content | None:
+    path = wanted.workspace / name
+    try:
+        if path.is_dir():
+            names = list_names(path)
+            shown = "\n".join(names[:MAX_NAMES]) + (
+                f"\n[and {len(names) - MAX_NAMES} more]" if names[MAX_NAMES:] else ""
+            )
+            return _Content(f'<folder_content path="{_valid(str(_real(path)))}">\n{shown}\n</folder_content>')
+        return await _read_file(name, wanted)
+    except UsageError as error:
+        await tell(f"@{_valid(name)} is not attached: {error.message}")
+    except OSError as error:
+        await tell(f"@{_valid(name)} is not attached: {error.strerror}")
+    return None
 
 
 async def _read_stdin(wanted: Wanted, environment: Environment, tell: _Tell, patience: Patience) -> _Stdin:

@@ -226,8 +226,6 @@ def _find(text: str) -> tuple[Key, Definition]:
             raise UsageError(f"{spell(key)} is a table", "Name one setting in it: cline config")
         hint = f"Did you mean {nearest}?" if nearest else "cline config shows all of them"
         raise UsageError(f"there is no setting {spell(key)[:MAX_NAME]!r}", hint)
-    if not definition.is_built:
-        raise UsageError(f"{spell(key)} is not supported yet")
     return ((FAMILY, require(key[1])[0], key[2]) if key[0] == FAMILY else key), definition
 
 

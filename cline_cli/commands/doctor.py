@@ -1,7 +1,8 @@
 """`cline doctor`: what a run would find here, line by line, and whether it could start: a check before CI relies on it.
 
 Nothing is decided here: every line comes from the functions that a run uses, and no line is a guess at what they do.
-Without --online no request is made, and no program is started but git and ripgrep, for their versions.
+Without --online no request is made, and no program is started but git and ripgrep, for their versions, and what the
+sandbox of a run is tried with.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from cline_cli.commands._doctor_places import check_places
 from cline_cli.commands._doctor_provider import Outlook, foresee
 from cline_cli.commands._doctor_reading import Reading, Wanted, check_folder, read_run, read_settings, stand_somewhere
 from cline_cli.commands._doctor_report import SHORTEST_SECRET, Check, Group, Report, from_error
+from cline_cli.commands._doctor_sandbox import View, look_at_sandbox
 from cline_cli.commands._doctor_surroundings import (
-    SANDBOX,
     check_language,
-    check_sandbox,
     check_terminal,
     check_way,
 )
 from cline_cli.commands._doctor_variables import KEY_VARIABLES, PREFIX, check_variables
+from cline_cli.commands._sandbox import to_json
 from cline_cli.commands._streams import move, say, tell
 from cline_cli.config._keyring import KeyringStore
 from cline_cli.config.opening import Opened
@@ -130,14 +131,15 @@ def examine(
     would_ask = all(check.status != "fatal" for check in checks)
     online = check_online(outlook.chosen if would_ask else None, paths, variables) if is_online else None
     way = tuple(check_way(outlook.base_url, variables)) if outlook.base_url is not None else ()
+    sandbox = look_at_sandbox(reading, environment, paths)
     groups = (
         Group("program", _check_installation(environment, is_verbose=is_verbose)),
         Group("settings", checks),
         Group("model", (*outlook.checks, *((online.check,) if online else ()), keys.check, *way)),
         Group("folders", tuple(check_places(paths, os.geteuid()))),
-        Group("machine", _check_machine(environment, is_approved=reading.asked.options.auto_approve)),
+        Group("machine", _check_machine(environment, sandbox, is_approved=reading.asked.options.auto_approve)),
     )
-    return Report(groups, _to_facts(outlook, keys, online), _find_secrets(reading, outlook, environment))
+    return Report(groups, _to_facts(outlook, keys, online, sandbox), _find_secrets(reading, outlook, environment))
 
 
 def _answer(words: list[str], wanted: Wanted, environment: Environment, *, is_json: bool, is_online: bool) -> None:
@@ -176,18 +178,18 @@ def _check_installation(environment: Environment, *, is_verbose: bool) -> tuple[
     )
 
 
-def _check_machine(environment: Environment, *, is_approved: bool) -> tuple[Check, ...]:
+def _check_machine(environment: Environment, sandbox: View, *, is_approved: bool) -> tuple[Check, ...]:
     variables = environment.variables
     ask = program_asker(child_variables(variables, KEY_VARIABLES))
     return (
-        check_sandbox(),
+        sandbox.check,
         *run_to_end(check_tools(ask)),
         *check_terminal(environment, is_approved=is_approved),
         check_language(variables),
     )
 
 
-def _to_facts(outlook: Outlook, keyring: KeyringView, online: Online | None) -> JsonObject:
+def _to_facts(outlook: Outlook, keyring: KeyringView, online: Online | None, sandbox: View) -> JsonObject:
     key = outlook.key
     return {
         "provider": outlook.provider or None,
@@ -196,7 +198,7 @@ def _to_facts(outlook: Outlook, keyring: KeyringView, online: Online | None) -> 
         "keySource": key.source if key else None,
         "keyTail": key.tail or None if key else None,
         "keyring": {"backend": keyring.backend or None, "state": keyring.state},
-        "sandbox": {"level": SANDBOX},
+        "sandbox": to_json(sandbox.report),
         "online": {"model": online.model or None, "durationMs": online.duration_ms} if online else None,
     }
 

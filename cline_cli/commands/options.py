@@ -102,6 +102,13 @@ OPTIONS: tuple[Option, ...] = (
         "true",
         group="approval",
     ),
+    Option(("--allow",), "What runs without asking; with -y, nothing else.", "values", "PATTERN"),
+    Option(("--deny",), "What never runs; again for more.", "values", "PATTERN"),
+    _row("--sandbox", "Confine commands: auto, require, off.", "MODE"),
+    _row("--sandbox-network", "Whether confined commands reach it: on, off.", "MODE"),
+    _row("--patch", "Print the changes as a diff, and leave the files as they were.", against=("--schema", "--stream")),
+    _row("--apply-if", "Keep the changes only if this command succeeds.", "CMD"),
+    _row("--worktree", "Work in a new git worktree of the repository."),
     _row("--max-turns", "End after this many model requests (200).", "N"),
     _row("--max-total-tokens", "End when so many tokens went in and out.", "N"),
     _row("--max-cost", "Never spend more than this.", "USD"),
@@ -122,20 +129,14 @@ OPTIONS: tuple[Option, ...] = (
     _row("--output-format -F", "rich, plain, or json as older versions wrote it.", "FORMAT", group="output"),
     _row("--no-session", "Keep nothing of the run.", against=SESSION),
     _row("--dry-run", "Tell what would be sent, and send nothing."),
-    _row("--bare", "Read no settings from disk."),
+    _row("--bare", "Read no settings and no rules from disk."),
     _row("--config", "Folder of the settings.", "DIR"),
     _row("--data-dir", "Folder of the state.", "DIR"),
     _row("--oneshot -o", state="silent"),
     *(_row(name, state="ignored") for name in ("--double-check-completion", "--auto-condense")),
     *(_row(name, "", "VALUE", state="ignored") for name in ("--team-name", "--setting", "--address")),
-    *(
-        _row(names, state="refused")
-        for names in ("--acp", "--zen -z", "--tui -i", "--worktree", "--update", "--kanban", "--patch")
-    ),
-    *(
-        _row(name, "", "VALUE", state="refused")
-        for name in ("--hooks-dir", "--allow", "--deny", "--apply-if", "--sandbox")
-    ),
+    *(_row(names, state="refused") for names in ("--acp", "--zen -z", "--tui -i", "--update", "--kanban")),
+    _row("--hooks-dir", "", "VALUE", state="refused"),
 )
 BY_NAME = {name: option for option in OPTIONS for name in option.names}
 BUILT = tuple(option for option in OPTIONS if option.state == "built")
@@ -144,10 +145,8 @@ SHARED = frozenset({"--config", "--data-dir", "--cwd", "--verbose", "--json"})
 """Options of a run that may stand before any verb; one that has no use for it says so."""
 LOOKED_UP_LATER = frozenset({"--provider", "--model", "--config", "--data-dir"})
 """Their variables are looked at where the settings are, for every verb."""
-PROTECTING = "CLINE_COMMAND_PERMISSIONS"
-"""Limits what a run may do, is no option, and not built yet: a run that cannot keep to it must not start."""
-HARMLESS: dict[str, frozenset[str]] = {"--sandbox": frozenset({"off", "1"})}
-"""Values of variables that ask for nothing, although the option is not built: 1 is the original's own mark."""
+HARMLESS: dict[str, frozenset[str]] = {"--sandbox": frozenset({"1"})}
+"""Values of variables that ask for nothing: 1 is the original's own mark for --data-dir."""
 
 
 def excludes(one: Option, other: Option) -> bool:
@@ -158,6 +157,7 @@ def excludes(one: Option, other: Option) -> bool:
 
 OTHER_VARIABLES: dict[str, str] = {
     "CLINE_API_KEY": "A key for the Cline API, or for a server of your own; others have variables of their own",
+    "CLINE_COMMAND_PERMISSIONS": "What commands may run, as JSON: allow, deny, allowRedirects",
     "CLINE_DIR": "Folder of the settings, as CLINE_CONFIG",
     "CLINE_API_BASE_URL": "Another server for the Cline API: an origin, to which /api/v1 is appended",
     "OLLAMA_HOST": "Where Ollama's server is, as Ollama itself reads it; a saved address goes before",

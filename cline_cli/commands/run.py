@@ -14,16 +14,20 @@ from cline_cli.app import Chosen, Options, choose, new_session_id
 from cline_cli.commands import VERBS
 from cline_cli.commands._asked import Asked, check_prompt
 from cline_cli.commands._async import run_to_end, signals_let_through
+from cline_cli.commands._changes import Fate
 from cline_cli.commands._config_given import blame, fill
 from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
 from cline_cli.commands._deadline import Deadline
 from cline_cli.commands._first_run import set_up
 from cline_cli.commands._given import Given, read_compaction, read_manner, read_mode, read_stdin_mode
+from cline_cli.commands._rules import read_rules
+from cline_cli.commands._sandbox import read_sandbox
 from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._streams import move
 from cline_cli.commands._typer import takes
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
+from cline_cli.commands._worktree import make_worktree
 from cline_cli.commands.options import BUILT
 from cline_cli.config.credentials import FLAG_VARIABLE, read_key_line
 from cline_cli.config.definitions import MAX_TURNS
@@ -95,6 +99,8 @@ def _start(words: str, given: Given, settings: Settings, environment: Environmen
     # Before the event loop: a keyring may take its time, and a signal then ends the process as it ends any other.
     with deadline.enforced(), signals_let_through():
         asked = read_asked(words, given, settings, environment, deadline)
+        if given.flag("worktree") and not asked.is_dry:
+            asked = replace(asked, workspace=make_worktree(asked.workspace, environment, paths))
         session = open_session(given, paths, asked.workspace)
         options = keep_on(asked.options, session, environment.variables) if session else asked.options
         secret = read_key_line(environment.stdin) if key == "-" else key
@@ -135,6 +141,8 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         system=given.text("system"),
         mode=read_mode(given),
         auto_approve=_is_auto_approved(given),
+        rules=read_rules(given, settings, environment.variables),
+        sandbox=read_sandbox(given, is_approved=_is_auto_approved(given)),
         has_tools=has_tools,
         limits=_read_limits(given),
         compaction=read_compaction(given),
@@ -146,6 +154,8 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
     manner = read_manner(given, has_schema=schema is not None)
     if given.flag("dry_run"):
         manner = replace(manner, holds=True)
+    if given.flag("patch"):  # stdout is for the diff
+        manner = replace(manner, holds=True, output_format=manner.output_format or "plain")
     output = _check_output(given.text("output"), workspace, environment)
     if output and output.leads_to(environment.stdout) and manner.is_for_programs:
         raise UsageError("--output leads to standard output, where JSON lines go", "Give another file")
@@ -160,7 +170,9 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         deadline=deadline,
         manner=manner,
         output=output,
+        fate=Fate(given.flag("patch"), given.text("apply_if") or ""),
         is_kept=has_tools and not given.flag("no_session") and not given.flag("dry_run"),
+        is_bare=given.flag("bare"),
         is_dry=given.flag("dry_run"),
     )
 

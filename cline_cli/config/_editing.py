@@ -11,6 +11,7 @@ from cline_cli.config._document import Document
 from cline_cli.config._files import read_small_file
 from cline_cli.config._positions import find_spots
 from cline_cli.config.definitions import Key, Value, spell
+from cline_cli.config.values import to_plain
 from cline_cli.errors import SettingsError
 
 Changes = Mapping[Key, Value | None]
@@ -121,7 +122,7 @@ def _change(place: Table, key: Key, value: Value | None, new_table: Callable[[Ta
         if value is None:
             place.pop(name, None)
         else:
-            place[name] = value
+            place[name] = to_plain(value)
         return
     if name not in place:
         if value is None:

@@ -26,7 +26,7 @@ def collect(document: Document, wants: Callable[[Definition], bool] = lambda _: 
     """Return what a document says, of the settings that are wanted.
 
     Raises:
-        SettingsError: a value is wrong, or something in it would protect runs and is not built.
+        SettingsError: a value is wrong.
     """
     found: dict[Key, Value] = {}
     unknown: list[Key] = []
@@ -43,8 +43,6 @@ def collect(document: Document, wants: Callable[[Definition], bool] = lambda _: 
             left += [((*key, name), inner) for name, inner in reversed([*value.items()])]
         elif definition is None:
             unknown.append(key)
-        elif not definition.is_built:
-            raise document.fault(key, "is not supported yet, and nothing runs without what it asks for")
         elif not wants(definition):
             skipped.append(key)
         elif (read := _read(document, definition, key, value)) is not None:

@@ -10,8 +10,16 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 Key = tuple[str, ...]
+
+
+class Patterns(str):
+    """A list of patterns as the JSON text of it: each a string, or a table with `pattern`, `match`, `not_match`."""
+
+    __slots__ = ()
+
+
 Value = str | bool | int | float
-Kind = Literal["text", "address", "flag", "number", "amount", "time", "level", "word"]
+Kind = Literal["text", "address", "flag", "number", "amount", "time", "level", "word", "patterns"]
 """What a value is; `values.KINDS` says it to people."""
 Project = Literal["nothing", "less", "plan"]
 """What a project's file may do: `less` is a smaller value than the one in force without it, `plan` is that word."""
@@ -39,8 +47,6 @@ class Definition(NamedTuple):
     option: str = ""
     """The option of a run that it stands for: "--max-turns"."""
     project: Project = "nothing"
-    is_built: bool = True
-    """One that is not protects a run: it is refused, since nothing may run without what it asks for."""
 
     @property
     def path(self) -> Key:
@@ -156,10 +162,41 @@ DEFINITIONS: Final[tuple[Definition, ...]] = (
         1_000_000_000,
         least=0,
     ),
-    Definition("policy", "text", "Which commands may run.", is_built=False),
-    Definition("sandbox", "text", "What commands can reach.", is_built=False),
+    Definition(
+        "policy.allow",
+        "patterns",
+        "What may run without asking; with -y, all that may run: as --allow.",
+        example=Patterns('["git diff *", "edit:docs/**"]'),
+    ),
+    Definition(
+        "policy.deny",
+        "patterns",
+        "What never runs: as --deny.",
+        example=Patterns('["git push *", {"pattern": "rm *", "match": ["sudo rm x"], "not_match": ["rmdir x"]}]'),
+    ),
+    Definition(
+        "policy.allow_redirects",
+        "flag",
+        "Whether commands may write files with >; unset, where those files may be edited.",
+        example=False,
+    ),
+    Definition(
+        "sandbox",
+        "word",
+        "What confines commands: auto takes what there is, require ends a run without it.",
+        words=("auto", "require", "off"),
+        example="require",
+        option="--sandbox",
+    ),
+    Definition(
+        "sandbox_network",
+        "word",
+        "Whether commands in the sandbox reach the network.",
+        "on",
+        words=("on", "off"),
+        option="--sandbox-network",
+    ),
 )
-BUILT: Final = tuple(one for one in DEFINITIONS if one.is_built)
 
 
 def find(key: Key) -> Definition | None:
@@ -177,7 +214,7 @@ def list_keys(providers: Iterable[str]) -> tuple[str, ...]:
     names = tuple(providers)
     return tuple(
         key
-        for one in BUILT
+        for one in DEFINITIONS
         for key in ([spell((FAMILY, name, one.path[-1])) for name in names] if "*" in one.key else [one.key])
     )
 
@@ -211,8 +248,7 @@ def find_nearest(key: Key, providers: Iterable[str]) -> str:
     """Return the setting that was most likely meant, or nothing."""
     from difflib import get_close_matches  # lazy: 3 ms, and only for what is misspelled
 
-    unbuilt = (one.key for one in DEFINITIONS if not one.is_built)
-    candidates = {*list_keys(providers), *list_keys(key[1:2] if key[0] == FAMILY else ()), *unbuilt}
+    candidates = {*list_keys(providers), *list_keys(key[1:2] if key[0] == FAMILY else ())}
     wanted = spell(key).lower().replace("-", "_")
     by_end = [name for name in sorted(candidates) if name.rpartition(".")[2] == wanted.rpartition(".")[2]]
     near = get_close_matches(wanted, sorted(candidates), 1, cutoff=0.75)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from cline_cli.config._document import parse_document
 from cline_cli.config._files import read_small_file
 from cline_cli.config._reading import collect, describe_unknown, find_strangers
-from cline_cli.config.definitions import BUILT
+from cline_cli.config.definitions import DEFINITIONS
 from cline_cli.config.settings import changing
 from cline_cli.config.values import to_toml
 from cline_cli.errors import ClineError, SettingsError
@@ -123,7 +123,7 @@ def adopt(draft: Draft, providers: Mapping[str, str]) -> tuple[str, ...]:
 def make_template() -> str:
     """Return a file in which every setting stands as a comment, with its default or an example."""
     lines = [TEMPLATE_HEAD]
-    for definition in BUILT:
+    for definition in DEFINITIONS:
         value = definition.example if definition.default is None else definition.default
         if value is not None:
             lines.append(f"\n# {definition.help}\n# {definition.key.replace('*', 'cline')} = {to_toml(value)}\n")

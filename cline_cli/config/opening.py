@@ -9,6 +9,7 @@ settings.toml  <- once, from the original command's files
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,9 @@ from cline_cli.config._reading import collect, describe_unknown, find_strangers
 from cline_cli.config._takeover import find_takeover, take_over
 from cline_cli.config.definitions import Key, Value
 from cline_cli.config.paths import Paths
-from cline_cli.config.project import find_project_file, read_project, refuse_file, trust
+from cline_cli.config.project import NAME, find_project_file, read_project, refuse_file, trust
 from cline_cli.config.settings import Settings, to_settings
+from cline_cli.config.trust import KINDS, describe, is_trusted
 from cline_cli.environment import Environment
 
 
@@ -87,13 +89,27 @@ def open_settings(
     file = find_project_file(workspace, environment.home, paths.settings_file) if workspace else None
     if workspace and file:
         refusal = refuse_file(file, workspace)
-        warnings += [refusal] if refusal else _add_project(file, found, providers)
+        warnings += [refusal] if refusal else _add_project(file, found, providers, paths.config)
+    if workspace:
+        warnings += _tell_untrusted(workspace, paths.config)
     settings = to_settings({key: each.value for key, each in found.items()})
     return Opened(settings, found, tuple(warnings), document)
 
 
-def _add_project(file: Path, found: dict[Key, Found], providers: Mapping[str, str]) -> list[str]:
+def _tell_untrusted(workspace: Path, config: Path) -> list[str]:
+    """Name what a project brings that would run something, and is not in force."""
+    names = [name for name in KINDS if name != str(NAME) and os.path.lexists(workspace / name)]
+    if not names or is_trusted(config, workspace):
+        return []
+    return [f"not in force: {describe(tuple(names))} of the project ({', '.join(names)}); see cline trust"]
+
+
+def _add_project(file: Path, found: dict[Key, Found], providers: Mapping[str, str], config: Path) -> list[str]:
     """Put what holds of a project's settings among those that were found, and return what is to be told of it."""
+    if is_trusted(config, file.parent.parent):
+        project = read_project(file, is_trusted=True)
+        found |= {key: Found(value, project.document) for key, value in project.collected.values.items()}
+        return [*describe_unknown(project.document, project.collected.unknown, providers)]
     project = read_project(file)
     trusted = trust(project, {key: each.value for key, each in found.items()})
     found |= {key: Found(value, project.document) for key, value in trusted.values.items()}

@@ -22,6 +22,8 @@ NAME: Final = Path(".cline", "settings.toml")
 REPAIR: Final = "Correct it, or run with --bare, which reads no settings"
 MAX_BYTES: Final = 1 << 16
 """A stranger's file shall not keep a run waiting."""
+NEVER: Final = frozenset({"credentials.store", "providers.*.key_store"})
+"""Where a person keeps keys is no project's affair."""
 MAX_NAMES: Final = 8
 """Of settings that are not trusted, in the line that tells of them."""
 
@@ -60,8 +62,8 @@ def refuse_file(file: Path, workspace: Path) -> str:
     return "" if owner in trusted else f"{file} is not read: it belongs to another user"
 
 
-def read_project(file: Path) -> Project:
-    """Return what a project says.
+def read_project(file: Path, *, is_trusted: bool = False) -> Project:
+    """Return what a project says; of one that is trusted, all but where keys are.
 
     Raises:
         SettingsError: it cannot be read, is not TOML, or a value in it is wrong; the message says where.
@@ -74,7 +76,8 @@ def read_project(file: Path) -> Project:
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror or error}", REPAIR) from error
     document = parse_document(file, data, REPAIR)
-    return Project(document, collect(document, lambda definition: definition.project != "nothing"))
+    wants = (lambda one: one.key not in NEVER) if is_trusted else (lambda one: one.project != "nothing")
+    return Project(document, collect(document, wants))
 
 
 class Trusted(NamedTuple):
@@ -102,7 +105,8 @@ def trust(project: Project, own: Mapping[Key, Value]) -> Trusted:
         return Trusted(found, "")
     more = f" and {len(refused) - MAX_NAMES} more" if len(refused) > MAX_NAMES else ""
     names = ", ".join(refused[:MAX_NAMES])
-    return Trusted(found, f"the project's settings are not trusted with: {names}{more} ({project.document.path})")
+    told = f"the project's settings are not trusted with: {names}{more} ({project.document.path}); see cline trust"
+    return Trusted(found, told)
 
 
 def _compare(definition: Definition, value: Value, before: Value | None) -> int:

@@ -61,6 +61,16 @@ class SessionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """What may run, as the JSON of lists of patterns; the policy reads them."""
+
+    allow: str = "[]"
+    deny: str = "[]"
+    allow_redirects: bool | None = None
+    """None where nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Those that are no option of a run; the others become options where nobody gave them."""
 
@@ -70,6 +80,7 @@ class Settings:
     credentials_store: StoreChoice = "auto"
     max_stdin_bytes: int = 200_000
     sessions: SessionSettings = SessionSettings()
+    policy: PolicySettings = PolicySettings()
 
     def of(self, provider: str) -> ProviderSettings:
         return self.providers.get(provider, ProviderSettings())
@@ -121,6 +132,7 @@ def to_settings(values: Mapping[Key, Value]) -> Settings:
     """Return the settings that these values make, defaults for the others."""
     names = dict.fromkeys(key[1] for key in values if key[0] == FAMILY)
     defaults = Settings()
+    redirects = values.get(("policy", "allow_redirects"))
     return Settings(
         provider=_text(values, "provider"),
         providers={name: _to_provider(values, name) for name in names},
@@ -130,6 +142,11 @@ def to_settings(values: Mapping[Key, Value]) -> Settings:
             keep=bool(values.get(("sessions", "keep"), defaults.sessions.keep)),
             keep_days=_number(values, ("sessions", "keep_days"), defaults.sessions.keep_days),
             max_bytes=_number(values, ("sessions", "max_bytes"), defaults.sessions.max_bytes),
+        ),
+        policy=PolicySettings(
+            allow=str(values.get(("policy", "allow"), defaults.policy.allow)),
+            deny=str(values.get(("policy", "deny"), defaults.policy.deny)),
+            allow_redirects=None if redirects is None else bool(redirects),
         ),
     )
 

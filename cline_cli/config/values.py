@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from cline_cli.config.addresses import check_base_url
-from cline_cli.config.definitions import LEVELS, Definition, Kind, Value
+from cline_cli.config.definitions import LEVELS, Definition, Kind, Patterns, Value
 
 KINDS: Final[Mapping[Kind, str]] = {
     "text": "text",
@@ -19,14 +20,16 @@ KINDS: Final[Mapping[Kind, str]] = {
     "time": "a time: 90, 90s, 10m, 2h",
     "level": f"{', '.join(LEVELS)}, or a number of tokens",
     "word": "one of a few words",
+    "patterns": "a list of patterns",
 }
 SECONDS: Final[Mapping[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600}
 MAX_NUMBER: Final = 10**15 - 1
+MAX_PATTERNS: Final = 20_000
 MAX_TEXT: Final = 1000
 """Characters; no name and no address has as many."""
 
 
-def from_toml(definition: Definition, value: object) -> Value | None:
+def from_toml(definition: Definition, value: object) -> Value | None:  # noqa: PLR0911  # a kind a branch
     """Return what a file says, or None where it says nothing: an empty text.
 
     Raises:
@@ -52,6 +55,8 @@ def from_toml(definition: Definition, value: object) -> Value | None:
                 raise ValueError(f"must be {KINDS[definition.kind]}")
             return _check_text(definition, _to_decimal(value, 6))
         case _:
+            if definition.kind == "patterns":
+                return _check_patterns(value)
             if not isinstance(value, str):
                 raise ValueError(f"must be text in quotes, not {name_type(value)}")
             return _check_text(definition, value)
@@ -66,9 +71,11 @@ def from_text(definition: Definition, text: str) -> Value:
     text = text.strip()
     if not text:
         raise ValueError("needs a value")
-    if len(text) > MAX_TEXT:
+    if len(text) > (MAX_PATTERNS if definition.kind == "patterns" else MAX_TEXT):
         raise ValueError(f"is longer than {MAX_TEXT:,} characters")
     match definition.kind:
+        case "patterns":
+            return _read_patterns(text)
         case "flag":
             if text not in {"true", "false", "1", "0"}:
                 raise ValueError(f"must be true or false, not {text!r}")
@@ -95,9 +102,16 @@ def to_text(value: Value) -> str:
 
 def to_toml(value: Value) -> str:
     """Return a value as it stands in the file, for people to read."""
+    if isinstance(value, Patterns):
+        return _to_inline(to_plain(value))
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{value:_}" if isinstance(value, int) and not isinstance(value, bool) else to_text(value)
+
+
+def to_plain(value: Value) -> object:
+    """Return a value as TOML has it: patterns as a list."""
+    return json.loads(value) if isinstance(value, Patterns) else value
 
 
 def measure(definition: Definition, value: Value) -> float:
@@ -146,6 +160,48 @@ def _check_number(definition: Definition, value: int) -> int:
     if value > MAX_NUMBER:
         raise ValueError(f"must be at most {MAX_NUMBER:,}")
     return value
+
+
+def _read_patterns(text: str) -> Patterns:
+    """Return what was typed: a list as JSON, or a single pattern."""
+    if not text.startswith("["):
+        return _check_patterns([text])
+    try:
+        return _check_patterns(json.loads(text))
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError('must be a list such as ["git diff *", "make *"]') from None
+
+
+def _check_patterns(value: object) -> Patterns:
+    """What the patterns mean is for the policy to judge; here it is seen that they are such."""
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of patterns, not {name_type(value)}")
+    for item in value:
+        is_table = isinstance(item, dict) and isinstance(item.get("pattern"), str)
+        if not isinstance(item, str) and not is_table:
+            raise ValueError("must hold patterns: text, or tables with pattern, match and not_match")
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        raise ValueError("must hold patterns: text, or tables with pattern, match and not_match") from None
+    if not text.isprintable():
+        raise ValueError("has control characters in it")
+    if len(text) > MAX_PATTERNS:
+        raise ValueError(f"is longer than {MAX_PATTERNS:,} characters")
+    return Patterns(text)
+
+
+def _to_inline(value: object) -> str:
+    """Return JSON as TOML writes it in one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_to_key(name)} = {_to_inline(inner)}" for name, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_to_inline(inner) for inner in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _to_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _check_amount(value: float) -> float:

@@ -20,8 +20,15 @@ class FrontEnd(Protocol):
         """
         ...
 
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
-        """Put the question of a tool call to the person at the terminal. Only for an interactive environment."""
+    async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
+        """Put the question of a tool call to the person at the terminal. Only for an interactive environment.
+
+        `patterns` are what "always" would allow from now on; with none that is no answer.
+        """
+        ...
+
+    async def inquire(self, question: str, options: tuple[str, ...]) -> str:
+        """Put a question of the model's to the person, and return the answer; empty for none."""
         ...
 
     async def close(self) -> None:

@@ -58,27 +58,71 @@ def open_terminal() -> int:
 
 
 async def ask(
-    tool: Tool, arguments: JsonObject, *, is_styled: bool = False, opened: Callable[[], int] = open_terminal
+    tool: Tool,
+    arguments: JsonObject,
+    patterns: tuple[str, ...] = (),
+    *,
+    is_styled: bool = False,
+    opened: Callable[[], int] = open_terminal,
 ) -> Allow | Deny:
-    """Show the call whole, and return what the person says to it. Cancelling leaves the terminal as it was."""
+    """Show the call whole, with what "always" would allow, and return what the person says to it.
+
+    Cancelling leaves the terminal as it was.
+    """
     try:
         terminal = opened()
     except OSError as error:
         return Deny(f"Nobody could be asked: the terminal cannot be opened ({error.strerror}).")
     try:
         columns = _measure(terminal)
-        rows = [*_title(tool.summary(arguments), columns), *lay_out(arguments, columns), (HINT, DIM)]
+        rows = [*_title(tool.summary(arguments), columns), *lay_out(arguments, columns), *_offer(patterns, columns)]
         await Output(terminal).write_text("\n".join(paint(row, style if is_styled else "") for row, style in rows))
         answer = await _read_answer(terminal)
     except (OSError, termios.error):
         return Deny("Nobody could be asked: the terminal is gone.")
     finally:
         os.close(terminal)
-    return judge(answer, arguments)
+    return judge(answer, arguments, may_remember=bool(patterns))
 
 
-def judge(answer: str, arguments: JsonObject) -> Allow | Deny:
-    """Read a line as a yes, a no, or a no with a reason."""
+async def inquire(
+    question: str, options: tuple[str, ...], *, is_styled: bool = False, opened: Callable[[], int] = open_terminal
+) -> str:
+    """Put a question of the model's, and return what the person types: one of the options by its number, or words."""
+    try:
+        terminal = opened()
+    except OSError:
+        return ""
+    try:
+        columns = _measure(terminal)
+        rows = [(row, BOLD) for line in question.split("\n") for row in _break(f"? {visible(line)}", columns, "")]
+        for number, option in enumerate(options, 1):
+            rows += [(row, "") for row in _break(f"{number}  {visible(option)}", columns, INDENT)]
+        rows.append(("a number, or your own words: " if options else "your answer: ", DIM))
+        await Output(terminal).write_text("\n".join(paint(row, style if is_styled else "") for row, style in rows))
+        answer = await _read_answer(terminal)
+    except (OSError, termios.error):
+        return ""
+    finally:
+        os.close(terminal)
+    words = "" if ESCAPE in answer else sanitize(answer).strip()
+    if words.isdecimal() and 1 <= int(words) <= len(options):
+        return options[int(words) - 1]
+    return words
+
+
+def _offer(patterns: tuple[str, ...], columns: int) -> Iterator[tuple[str, str]]:
+    """Yield what may be answered; the last row is where the answer is typed."""
+    if patterns:
+        told = visible(f"a: always, in this session, for {', '.join(patterns)}")
+        yield from ((row, DIM) for row in _break(told, columns, ""))
+    yield HINT, DIM
+
+
+def judge(answer: str, arguments: JsonObject, *, may_remember: bool = False) -> Allow | Deny:
+    """Read a line as a yes, an always, a no, or a no with a reason."""
+    if may_remember and answer.strip().lower() in {"a", "always"}:
+        return Allow(arguments, remembers=True)
     if answer.strip().lower() in {"y", "yes"}:
         return Allow(arguments)
     words = "" if ESCAPE in answer else sanitize(answer).strip()

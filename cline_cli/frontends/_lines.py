@@ -13,7 +13,7 @@ from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject, JsonValue
 from cline_cli.agent.tool import Tool
 from cline_cli.frontends.manner import Manner
-from cline_cli.frontends.text import Question, ask_on_terminal
+from cline_cli.frontends.text import Question, ask_on_terminal, inquire_on_terminal
 from cline_cli.machine.output import Output
 
 COST_DIGITS = 10
@@ -68,9 +68,12 @@ class LinesFrontEnd:
         self._question = question
         self._model = manner.facts.model
 
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal."""
-        return await self._question(tool, arguments)
+        return await self._question(tool, arguments, patterns)
+
+    async def inquire(self, question: str, options: tuple[str, ...]) -> str:
+        return await inquire_on_terminal(question, options)
 
     async def close(self) -> None:
         """Do nothing: a pipe has no state to be restored."""

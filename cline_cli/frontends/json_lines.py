@@ -175,6 +175,7 @@ class JsonLinesFrontEnd(LinesFrontEnd):
             "thinking": facts.thinking or "default",
             "mode": facts.mode,
             "cwd": facts.cwd,
+            **({"sandbox": facts.sandbox} if facts.sandbox else {}),
             "version": __version__,
         }
         return _line(self._now(), "run_start", body)
@@ -337,6 +338,7 @@ def _describe_result(run: RunFinished, manner: Manner, model: str) -> JsonObject
         **failure,
         "text": run.text,
         **(_parse_document(run.text) if facts.has_schema and run.has_answer else {}),
+        **({} if run.patch is None else {"patch": run.patch.decode("utf-8", "replace")}),
         "iterations": run.iterations,
         "toolCalls": run.tool_calls,
         "usage": usage,

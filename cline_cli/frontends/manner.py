@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from cline_cli.agent.messages import JsonObject
 
 OutputFormat = Literal["rich", "plain", "json", "say"]
 """The live screen, plain text, JSON lines, or the JSON lines of the original's second generation (`-F json`)."""
@@ -22,6 +24,10 @@ class RunFacts:
     """The answer is a JSON document."""
     is_session_kept: bool = False
     """The run can be resumed by its id."""
+    sandbox: JsonObject = field(default_factory=dict)
+    """What confines commands, for programs."""
+    sandbox_line: str = ""
+    """The same for people; empty where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,13 +54,19 @@ SUMMARY_CELLS = 120
 NOTICE_CELLS = 300
 
 
-Question = Callable[[Tool, JsonObject], Awaitable[Allow | Deny]]
+Question = Callable[[Tool, JsonObject, tuple[str, ...]], Awaitable[Allow | Deny]]
 
 
-async def ask_on_terminal(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+async def ask_on_terminal(tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
     from cline_cli.frontends._ask import ask  # lazy: only an interactive run asks
 
-    return await ask(tool, arguments)
+    return await ask(tool, arguments, patterns)
+
+
+async def inquire_on_terminal(question: str, options: tuple[str, ...]) -> str:
+    from cline_cli.frontends._ask import inquire  # lazy: as above
+
+    return await inquire(question, options)
 
 
 @dataclass(slots=True)
@@ -167,11 +173,19 @@ class TextFrontEnd:
             case _:
                 assert_never(event)
 
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal."""
         self._silence.is_held = True
         try:
-            return await self._question(tool, arguments)
+            return await self._question(tool, arguments, patterns)
+        finally:
+            self._silence.is_held = False
+            self._silence.last_s = self._clock()
+
+    async def inquire(self, question: str, options: tuple[str, ...]) -> str:
+        self._silence.is_held = True
+        try:
+            return await inquire_on_terminal(question, options)
         finally:
             self._silence.is_held = False
             self._silence.last_s = self._clock()
@@ -187,6 +201,8 @@ class TextFrontEnd:
             case RunStarted(model):
                 if self._manner.is_verbose:
                     await self._say(f"[model] provider={self._manner.facts.provider} model={one_line(model)}")
+                    if line := self._manner.facts.sandbox_line:
+                        await self._say(f"[sandbox] {one_line(line)}")
                 if not self._manner.is_quiet:
                     self._silence.begin()
             case IterationStarted():
@@ -242,8 +258,15 @@ class TextFrontEnd:
         await self._silence.end()
         if self._message.is_out:
             await self._end_line()
+        elif run.patch is not None and run.text:
+            with suppress(OSError):
+                await self._stderr.write_text(sanitize(run.text).rstrip("\n") + "\n")
         elif run.text != self._streamed and run.has_answer:
             await self._stdout.write_text(sanitize(run.text).rstrip("\n") + "\n")
+        if run.patch and self._manner.is_watched:
+            await self._stdout.write_text(sanitize(run.patch.decode("utf-8", "replace")))
+        elif run.patch:
+            await self._stdout.write(run.patch)
         for line in _describe_leftovers(run.leftover_processes):
             await self._say(line)
         if run.tool_calls:
@@ -268,8 +291,13 @@ def _describe_leftovers(processes: tuple[LeftoverProcess, ...]) -> Iterator[str]
             if process.is_ended == is_ended
         ]
         if names:
-            count = "1 process" if len(names) == 1 else f"{len(names)} processes"
-            yield f"{verb} {count} that commands left running: {', '.join(names)}"
+            count = "1 process" if len(names) == 1 else f"{len(names):,} processes"
+            more = f" and {len(names) - MAX_LEFTOVERS:,} more" if len(names) > MAX_LEFTOVERS else ""
+            yield f"{verb} {count} that commands left running: {', '.join(names[:MAX_LEFTOVERS])}{more}"
+
+
+MAX_LEFTOVERS = 10
+"""Of processes, those that are named."""
 
 
 class _Silence:

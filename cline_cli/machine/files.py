@@ -70,10 +70,11 @@ def make_private_folder(folder: Path) -> None:
             folder.chmod(0o700)  # a umask may have taken more away
 
 
-def write_confined(path: Path, data: bytes, *, expected: os.stat_result | None) -> None:
+def write_confined(path: Path, data: bytes, *, expected: os.stat_result | None, mode: int | None = None) -> None:
     """Replace a file's content as write_atomic does, at a real path, if it still is as `expected`.
 
     `expected` is what the file was when it was read; with None the file must not exist, and its folders are made.
+    `mode` is the permission bits of a new one, None what the umask leaves.
 
     Raises:
         ChangedError: the file is not the one that was read, or there is one now.
@@ -85,7 +86,20 @@ def write_confined(path: Path, data: bytes, *, expected: os.stat_result | None) 
         if expected:
             # A rename asks the folder only. Whoever may not write the file itself shall not replace it.
             os.close(os.open(path.name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder))
-        _replace(folder, path.name, data, None)
+        _replace(folder, path.name, data, mode)
+
+
+def remove_confined(path: Path, *, expected: os.stat_result | None) -> None:
+    """Remove a file at a real path, if it still is as `expected`; with None, whatever it is like.
+
+    Raises:
+        ChangedError: it is not the one that was read.
+        OSError: it was not removed.
+    """
+    with open_folder(path.parent) as folder:
+        if expected and _identity(_stat_in(folder, path.name)) != _identity(expected):
+            raise ChangedError("it was changed by somebody else in the meantime")
+        os.unlink(path.name, dir_fd=folder)
 
 
 def open_regular(path: Path) -> int:

@@ -16,12 +16,13 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from cline_cli.machine._capture import Capture
+from cline_cli.machine._confined import ConfinedShell, Launcher, LauncherLostError
 from cline_cli.machine._descendants import (
     MAX_COMMAND_BYTES,
     PROC,
@@ -32,6 +33,7 @@ from cline_cli.machine._descendants import (
     read_processes,
 )
 from cline_cli.machine._ending import end, has_members, signal_all
+from cline_cli.machine._unattended import child_variables
 
 TERMINATE_GRACE_S = 2.0
 """Between the SIGTERM and the SIGKILL of a command that ran out of time."""
@@ -41,18 +43,6 @@ _DRAIN_S = 0.4
 """How long output is still read after the shell has ended, where a process that it left behind holds the pipe."""
 _OWNER_WAITS_S = 1.0
 """A dead child that may be another room's is left this long to be waited for by whoever started it."""
-_UNATTENDED: Mapping[str, str] = {
-    "PAGER": "cat",
-    "GIT_PAGER": "cat",
-    "GIT_TERMINAL_PROMPT": "0",
-    "DEBIAN_FRONTEND": "noninteractive",
-    # Vim does not end at the end of its input (measured with 9.0). This editor leaves everything as it is, so that git
-    # takes a message that it has, and says that one is missing where it has none.
-    "EDITOR": "true",
-    "VISUAL": "true",
-    "GIT_EDITOR": "true",
-}
-"""Nobody is there to turn pages, to answer or to type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +60,10 @@ class Command:
     """Keep its stdout only."""
     descriptors: tuple[int, ...] = ()
     """Open files that it gets under the same numbers."""
+    stdin: int | None = None
+    """An open file that it reads from; None for /dev/null."""
+    launcher: Launcher | None = None
+    """The sandbox that it is started in; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +82,22 @@ class Completed:
     duration_s: float
 
 
+Shell = subprocess.Popen[bytes] | ConfinedShell
+
+
+__all__ = [
+    "Command",
+    "Completed",
+    "LauncherLostError",
+    "Leftover",
+    "child_variables",
+    "end_leftovers",
+    "kill_all",
+    "list_leftovers",
+    "run_process",
+]
+
+
 class Leftover(NamedTuple):
     pid: int
     command: str
@@ -96,8 +106,10 @@ class Leftover(NamedTuple):
 
 @dataclass(slots=True)
 class _Known:
-    shells: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    shells: dict[int, Shell] = field(default_factory=dict)
     """The commands that run now."""
+    launchers: dict[int, Launcher] = field(default_factory=dict)
+    """Those that commands were started by, by the numbers of their outermost processes."""
     killed: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Those that nobody could wait for: their own cancellation was cut short."""
     others: frozenset[tuple[int, int]] | None = None
@@ -109,11 +121,6 @@ class _Known:
 
 
 _known = _Known()
-
-
-def child_variables(variables: Mapping[str, str], dropped: Collection[str]) -> dict[str, str]:
-    """Return the environment of a command: ours without the variables to drop, and no pager or question in it."""
-    return {**{name: value for name, value in variables.items() if name not in dropped}, **_UNATTENDED}
 
 
 async def run_process(command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
@@ -132,7 +139,7 @@ async def run_process(command: Command, on_output: Callable[[bytes], None] | Non
     output = Capture(command.max_bytes, on_output, (lambda: _settle(over)) if command.stops_when_full else None)
     started = loop.time()
     try:
-        shell = _start(command, output)
+        shell = await _start(command, output)
     except BaseException:
         output.close()
         raise
@@ -167,6 +174,9 @@ async def end_leftovers(grace_s: float = 0.3) -> tuple[Leftover, ...]:
     try:
         if ended:
             await end(_find_leftovers, _known.groups, grace_s)
+        if _find_leftovers():  # they are faster than signals: what they are in goes with them
+            for launcher in _known.launchers.values():
+                launcher.lose()
     finally:
         for pipe in _known.pipes:
             pipe.close()
@@ -183,6 +193,8 @@ def kill_all() -> None:
     processes = read_processes()
     mine = {one.identity for one in processes.values() if one.pid in _known.shells}
     signal_all(find_tree(mine, processes) | _find_leftovers(), {*_known.shells, *_known.groups}, signal.SIGKILL)
+    for launcher in _known.launchers.values():
+        launcher.kill()
 
 
 def _be_ready(loop: asyncio.AbstractEventLoop) -> None:
@@ -195,11 +207,13 @@ def _be_ready(loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(signal.SIGCHLD, _reap)
 
 
-def _start(command: Command, output: Capture) -> subprocess.Popen[bytes]:
+async def _start(command: Command, output: Capture) -> Shell:
+    if command.launcher:
+        return await _start_confined(command, command.launcher, output)
     try:
         shell = subprocess.Popen(
             command.argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=output.write_end,
             stderr=subprocess.DEVNULL if command.drops_errors else output.write_end,
             cwd=command.cwd,
@@ -213,7 +227,22 @@ def _start(command: Command, output: Capture) -> subprocess.Popen[bytes]:
     return shell
 
 
-async def _wait(shell: subprocess.Popen[bytes], over: asyncio.Future[None], timeout_s: float | None) -> bool:
+async def _start_confined(command: Command, launcher: Launcher, output: Capture) -> ConfinedShell:
+    """Raises OSError."""
+    _known.launchers[launcher.root] = launcher
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        first = nothing if command.stdin is None else command.stdin
+        files = (first, output.write_end, nothing if command.drops_errors else output.write_end)
+        shell = await launcher.start(command.argv, command.cwd, command.variables, files, command.descriptors)
+    finally:
+        os.close(nothing)
+        output.close_write_end()
+    _known.shells[shell.pid] = shell
+    return shell
+
+
+async def _wait(shell: Shell, over: asyncio.Future[None], timeout_s: float | None) -> bool:
     """Wait until the shell has ended or `over` is settled; return False when the time was up first."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -223,8 +252,11 @@ async def _wait(shell: subprocess.Popen[bytes], over: asyncio.Future[None], time
     return True
 
 
-async def _wait_for_exit(shell: subprocess.Popen[bytes], over: asyncio.Future[None]) -> None:
+async def _wait_for_exit(shell: Shell, over: asyncio.Future[None]) -> None:
     loop = asyncio.get_running_loop()
+    if isinstance(shell, ConfinedShell):
+        await asyncio.wait({over, shell.ended}, return_when=asyncio.FIRST_COMPLETED)
+        return
     try:
         descriptor = os.pidfd_open(shell.pid)
     except (AttributeError, OSError):  # not on Linux, or in a sandbox that forbids it
@@ -245,7 +277,7 @@ def _settle(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-async def _end_tree(shell: subprocess.Popen[bytes], grace_s: float) -> None:
+async def _end_tree(shell: Shell, grace_s: float) -> None:
     """End the shell, what is in its session, and what descends from either, even if it has a session of its own."""
     members: set[tuple[int, int]] = set()
 
@@ -259,10 +291,12 @@ async def _end_tree(shell: subprocess.Popen[bytes], grace_s: float) -> None:
     # The shell is not waited for before all is over: as long as it is there, if only as a zombie, no other group can
     # get its number.
     await end(find_members, {shell.pid}, grace_s)
+    if isinstance(shell, ConfinedShell):
+        await shell.settle(is_outrun=bool(find_members()))
     shell.poll()
 
 
-def _completed(shell: subprocess.Popen[bytes], output: Capture, is_timed_out: bool, duration_s: float) -> Completed:
+def _completed(shell: Shell, output: Capture, is_timed_out: bool, duration_s: float) -> Completed:
     code = shell.returncode
     number = -code if code is not None and code < 0 else 0
     return Completed(
@@ -284,10 +318,12 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _forget(shell: subprocess.Popen[bytes], command: Command, output: Capture) -> None:
+def _forget(shell: Shell, command: Command, output: Capture) -> None:
     """Leave a command that is over, and whatever it left behind to itself until the run ends."""
-    del _known.shells[shell.pid]
-    if shell.poll() is None:
+    _known.shells.pop(shell.pid, None)
+    if isinstance(shell, ConfinedShell):
+        shell.release()
+    elif shell.poll() is None:
         _known.killed.append(shell)
     if output.is_open:
         output.discard()
@@ -313,12 +349,14 @@ def _orphans(processes: Mapping[int, Process]) -> list[Process]:
     mine = processes.get(os.getpid())
     if mine is None or _known.others is None:
         return []
+    parents = {mine.pid, *(launcher.pid for launcher in _known.launchers.values() if not launcher.is_lost)}
     return [
         one
         for one in processes.values()
-        if one.parent == mine.pid
+        if one.parent in parents
         and one.session != mine.session
         and one.pid not in _known.shells
+        and one.pid not in _known.launchers
         and one.identity not in _known.others
     ]
 

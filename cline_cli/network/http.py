@@ -159,7 +159,20 @@ class Network:
             yield response
 
     @contextlib.asynccontextmanager
-    async def _exchange(
+    async def visit(self, url: str, headers: Mapping[str, str], address: str) -> AsyncGenerator[Response, None]:
+        """Ask a stranger's server for a page and give its answer; a redirect is an answer, too.
+
+        `address` is the IP address to connect to, whatever the name in the URL leads to by then; empty leaves that to
+        the proxy on the way.
+
+        Raises:
+            NoConnectionError, CutOffError, UnreachableError, ServerError, ProviderError: as for `post`.
+        """
+        async with self._exchange("GET", url, headers, None, address=address, takes_redirects=True) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def _exchange(  # noqa: PLR0913  # the ways in which the four above differ
         self,
         method: Literal["GET", "POST"],
         url: str,
@@ -167,6 +180,8 @@ class Network:
         body: bytes | None,
         *,
         follows: bool = False,
+        address: str = "",
+        takes_redirects: bool = False,
     ) -> AsyncGenerator[Response, None]:
         place = _place_of(url)
         started = asyncio.get_running_loop().time()
@@ -175,12 +190,15 @@ class Network:
             client = self._client_for(is_secure=follows or url.lower().startswith("https:"))
             accepted = {"Accept-Encoding": ACCEPTED}
             request = client.build_request(method, url, headers={**accepted, **headers}, content=body)
+            if address:  # the Host header is made already, and the certificate has to be that of the name
+                request.extensions["sni_hostname"] = request.url.host
+                request.url = request.url.copy_with(host=address)
             answer = await deadline.wait_for(client.send(request, stream=True, follow_redirects=follows))
         except _failures() as error:
             is_quick = asyncio.get_running_loop().time() - started < QUICK_S
             raise self._explain(error, place, is_quick=is_quick) from None
         try:
-            if answer.has_redirect_location:
+            if answer.has_redirect_location and not takes_redirects:
                 raise _redirected(place, answer.headers["location"])
             async with contextlib.aclosing(self._open(answer, place, deadline)) as response:
                 yield response

@@ -86,6 +86,11 @@ class Session:
         self._provider, self._model = told.header.provider, told.header.model
         self._reflection = Reflection(opened, told) if opened else None
 
+    @property
+    def path(self) -> Path:
+        """Its folder, which is private."""
+        return self._path
+
     def introduce(self, provider: str, model: str, system_prompt: str) -> None:
         """Say who is asked in this run, and with what."""
         self._provider, self._model = provider, model

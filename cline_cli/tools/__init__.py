@@ -17,22 +17,30 @@ from cline_cli.tools._workplace import Workplace
 __all__ = ["TOOLS", "Row", "Toolbox", "Workplace", "build_tools"]
 
 
+Kind = Literal["command", "edit", "fetch"]
+
+
 class Row(NamedTuple):
     module: str
     """In this package."""
-    effect: Literal["reads", "changes", "answers"]
-    """As in its spec; here so that a tool that is not wanted need not be imported."""
+    kind: Kind | None = None
+    """What its calls are to a policy; None for what only reads the workspace."""
+    needs_person: bool = False
+    """It is of use only where somebody can be asked."""
     is_offered: bool = True
     """Whether a model is told of it; a tool that is not is understood all the same."""
 
 
 TOOLS: Mapping[str, Row] = {
-    "read_files": Row("read_files", "reads"),
-    "search_codebase": Row("search_codebase", "reads"),
-    "list_files": Row("list_files", "reads"),
-    "run_commands": Row("run_commands", "changes"),
-    "editor": Row("editor", "changes"),
-    "answer": Row("answer", "answers", is_offered=False),
+    "read_files": Row("read_files"),
+    "search_codebase": Row("search_codebase"),
+    "list_files": Row("list_files"),
+    "run_commands": Row("run_commands", "command"),
+    "editor": Row("editor", "edit"),
+    "apply_patch": Row("apply_patch", "edit"),
+    "fetch_web_content": Row("fetch_web_content", "fetch"),
+    "ask_question": Row("ask_question", needs_person=True),
+    "answer": Row("answer", is_offered=False),
 }
 
 
@@ -42,13 +50,29 @@ class Toolbox(NamedTuple):
     offered: tuple[ToolSpec, ...]
 
 
-def build_tools(workplace: Workplace, *, only_reads: bool = False) -> Toolbox:
-    """Return the tools for a workplace; with `only_reads` there are none that change anything, under no name."""
+EDITORS = frozenset({"editor", "apply_patch"})
+"""Of which a model is told of one."""
+
+
+def build_tools(
+    workplace: Workplace, may_ever: Callable[[Kind], bool] = lambda _: True, *, edits_by: str = "editor"
+) -> Toolbox:
+    """Return the tools for a workplace.
+
+    A model is told of those of which `may_ever` says that a call could run; of those
+    that change files, of `edits_by` alone.
+    """
     tools: dict[str, Tool] = {}
     for name, row in TOOLS.items():
-        if row.effect != "changes" or not only_reads:
-            build: Callable[[Workplace], Tool] = import_module(f"cline_cli.tools.{row.module}").build
-            tools[name] = build(workplace)
-    offered = tuple(tool.spec for name, tool in tools.items() if TOOLS[name].is_offered)
+        build: Callable[[Workplace], Tool] = import_module(f"cline_cli.tools.{row.module}").build
+        tools[name] = build(workplace)
+
+    def is_of_use(name: str) -> bool:
+        row = TOOLS[name]
+        if name in EDITORS - {edits_by} or (row.needs_person and workplace.question is None):
+            return False
+        return row.is_offered and (row.kind is None or may_ever(row.kind))
+
+    offered = tuple(tool.spec for name, tool in tools.items() if is_of_use(name))
     old = {name: OldName(tools[own], translate) for name, (own, translate) in OLD_NAMES.items() if own in tools}
     return Toolbox({**tools, **old}, offered)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Report, Tool, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, Tool, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._blocks import BlockError, read_blocks
 
@@ -33,6 +33,9 @@ class OldName:
             return self.tool.summary(self.translate(arguments))
         except ToolError:
             return self.tool.summary({})
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        return self.tool.scope(self.translate(arguments))
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:
         return await self.tool.run(self.translate(arguments), report)

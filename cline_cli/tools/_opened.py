@@ -25,6 +25,14 @@ def resolve_to_write(confinement: Confinement, given: str) -> Path:
         raise ItemError(str(error)) from error
 
 
+def name_to_judge(confinement: Confinement, given: str) -> str:
+    """Return a file as rules name it: where it really lies; as it is given where it may not be written anyway."""
+    try:
+        return confinement.shorten(confinement.resolve_for_writing(given))
+    except PathRefusedError:
+        return given
+
+
 def resolve_to_read(confinement: Confinement, given: str) -> Path:
     """Return the real path of what may be read, whether it is there or not.
 

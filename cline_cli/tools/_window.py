@@ -88,7 +88,7 @@ class Window:
         line = "".join(self._open).removesuffix("\r")
         hidden = self._open_length - MAX_LINE_CHARACTERS
         if hidden > 0:
-            line += f" … [line {self._number}: {hidden:,} more characters are not shown]"
+            line += f" … [line {self._number}: {hidden:,} more characters are not shown; start_byte reads them]"
         size = len(line.encode("utf-8", "replace")) + 1
         if size > self._room:
             self._is_full = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cline_cli.agent.messages import JsonObject, TextPart
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._workplace import Workplace
 
@@ -24,6 +24,9 @@ class Answer:
 
     def summary(self, arguments: JsonObject) -> str:  # noqa: ARG002  # the protocol's
         return "answer"
+
+    def scope(self, arguments: JsonObject) -> Scope:  # noqa: ARG002  # the protocol's
+        return Scope()
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         text = str(self.normalize(arguments)["result"])

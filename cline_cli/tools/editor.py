@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from cline_cli.agent.messages import JsonObject, JsonValue
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
-from cline_cli.machine.contents import UTF_8, BinaryError, Encoding, decode, encode
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
+from cline_cli.machine.contents import UTF_8, Encoding, encode
 from cline_cli.machine.files import write_confined
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._diff import compare, to_lines
 from cline_cli.tools._edit import EditError, insert_before, replace_once, replace_whole
-from cline_cli.tools._opened import open_file, resolve_to_write
+from cline_cli.tools._opened import name_to_judge, resolve_to_write
+from cline_cli.tools._original import Original, read_original
 from cline_cli.tools._results import Item, ItemError, count, one_line, to_single_output
 from cline_cli.tools._workplace import Workplace
 
-MAX_FILE_BYTES = 20_000_000
 _OLD = ("old_text", "old_string", "old_str", "oldText", "old", "search")
 _NEW = ("new_text", "new_string", "new_str", "newText", "new", "replace", "content", "file_text")
 _TOLERANT = "old_text matched only with whitespace ignored; the file's own whitespace was kept. What changed:\n"
@@ -49,15 +48,6 @@ class _Change(NamedTuple):
     """Empty for none."""
     new: str
     insert_line: int | None = None
-
-
-class _Original(NamedTuple):
-    """A file as it was read; without `status` there is none yet."""
-
-    text: str = ""
-    data: bytes = b""
-    encoding: Encoding = UTF_8
-    status: os.stat_result | None = None
 
 
 class _Changed(NamedTuple):
@@ -92,6 +82,9 @@ class Editor:
             return "edit a file"
         return one_line(f"{self._name_work(path, changes)} {path}")
 
+    def scope(self, arguments: JsonObject) -> Scope:
+        return Scope(edits=(name_to_judge(self._confinement, _read(arguments)[0]),))
+
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         path, changes = _read(arguments)
         try:
@@ -113,7 +106,7 @@ class Editor:
     def _edit(self, given: str, changes: tuple[_Change, ...]) -> Item:
         """Raises ItemError."""
         path = resolve_to_write(self._confinement, given)
-        original = _read_original(given, path)
+        original = read_original(given, path)
         changed = _apply(given, original, changes)
         if changed.data == original.data and original.status:
             return Item(given, "unchanged: the file is exactly like this already", display="unchanged")
@@ -161,30 +154,7 @@ def _read_replacement(edit: JsonValue) -> _Change:
     return _Change(old, inputs.text(inputs.first(edit, *_NEW), "the new_text of each of edits"))
 
 
-def _read_original(given: str, path: Path) -> _Original:
-    """Return the file; one without `status` where there is none.
-
-    Raises:
-        ItemError: there is something that cannot be edited.
-    """
-    if not os.path.lexists(path):
-        return _Original()
-    descriptor = open_file(path, given)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > MAX_FILE_BYTES:
-            raise ItemError(f"{given} has {count(status.st_size, 'byte')}, too many to edit here: use run_commands")
-        try:
-            data = file.read(MAX_FILE_BYTES)
-            text, encoding = decode(data)
-        except OSError as error:
-            raise ItemError(f"{given}: {error.strerror}") from error
-        except BinaryError as error:
-            raise ItemError(f"{given} is {error} ({count(status.st_size, 'byte')}), not text to edit") from error
-    return _Original(text, data, encoding, status)
-
-
-def _apply(given: str, original: _Original, changes: tuple[_Change, ...]) -> _Changed:
+def _apply(given: str, original: Original, changes: tuple[_Change, ...]) -> _Changed:
     """Raises ItemError."""
     text, encoding = original.text, original.encoding
     is_tolerant = is_whole = False
@@ -222,7 +192,7 @@ def _encode(text: str, encoding: Encoding, is_whole: bool) -> bytes:
     return encode(text, UTF_8)
 
 
-def _describe(given: str, original: _Original, changed: _Changed) -> Item:
+def _describe(given: str, original: Original, changed: _Changed) -> Item:
     if not original.status:
         lines = count(len(to_lines(changed.text)), "line")
         return Item(given, f"created, {lines}", display=f"created, +{len(to_lines(changed.text))}")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._opened import resolve_to_read
 from cline_cli.tools._results import Item, ItemError, count, one_line, to_output
@@ -48,6 +48,9 @@ class ListFiles:
         except ToolError:
             return "list files"
 
+    def scope(self, arguments: JsonObject) -> Scope:  # noqa: ARG002  # the protocol's
+        return Scope()
+
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         wanted = self.normalize(arguments)
         path = str(wanted["path"])
@@ -63,7 +66,8 @@ class ListFiles:
             listing = await (list_files if recursive else list_folder)(folder, self._variables)
         except OSError as error:
             raise ItemError(f"{given}: {error.strerror}") from error
-        return _describe(given, listing)
+        kept = tuple(name for name in listing.names if not self._confinement.is_ignored(folder / name.rstrip("/")))
+        return _describe(given, Listing(kept, listing.is_complete))
 
     def _resolve(self, given: str) -> Path:
         """Raises ItemError."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from cline_cli.agent.messages import ImagePart, JsonObject, JsonValue
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
 from cline_cli.machine.contents import LATIN_1, SNIFFED_BYTES, BinaryError, Encoding, detect_encoding, detect_image
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._opened import open_file, resolve_to_read
@@ -46,6 +46,7 @@ SPEC = ToolSpec(
                         "path": {"type": "string"},
                         "start_line": {"type": ["integer", "null"], "minimum": 1},
                         "end_line": {"type": ["integer", "null"], "description": "inclusive"},
+                        "start_byte": {"type": ["integer", "null"], "description": "from 0; for very long lines"},
                     },
                     "required": ["path"],
                     "additionalProperties": False,
@@ -63,9 +64,12 @@ class _Wanted(NamedTuple):
     path: str
     start: int
     end: int | None
+    start_byte: int | None = None
 
     @property
     def query(self) -> str:
+        if self.start_byte is not None:
+            return f"{self.path} from byte {self.start_byte}"
         if self.end is not None:
             return f"{self.path} {self.start}-{self.end}"
         return f"{self.path} {self.start}-" if self.start > 1 else self.path
@@ -95,6 +99,9 @@ class ReadFiles:
             return "read files"
         more = f" (+{len(wanted) - 1} more)" if len(wanted) > 1 else ""
         return one_line(f"read {wanted[0].path}{more}")
+
+    def scope(self, arguments: JsonObject) -> Scope:  # noqa: ARG002  # the protocol's
+        return Scope()
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         room = MAX_CALL_BYTES
@@ -145,6 +152,7 @@ def _add(files: list[dict[str, JsonValue]], item: JsonValue) -> None:
         for name, value in (
             ("start_line", inputs.first(item, "start_line", "startLine", "start")),
             ("end_line", inputs.first(item, "end_line", "endLine", "end")),
+            ("start_byte", inputs.first(item, "start_byte", "offset")),
         ):
             line = inputs.number(value, name)
             if line is not None:
@@ -164,7 +172,10 @@ def _to_wanted(file: JsonValue) -> _Wanted:
     start = max(1, inputs.number(file.get("start_line"), "start_line") or 1)
     end = inputs.number(file.get("end_line"), "end_line")
     # -1 is written for "to the end".
-    wanted = _Wanted(inputs.text(file["path"], "path"), start, None if end == -1 else end)
+    start_byte = inputs.number(file.get("start_byte"), "start_byte")
+    wanted = _Wanted(inputs.text(file["path"], "path"), start, None if end == -1 else end, start_byte)
+    if start_byte is not None and start_byte < 0:
+        raise ToolError(f"{wanted.path}: start_byte {start_byte} comes before the file")
     if wanted.end is not None and wanted.end < start:
         raise ToolError(f"{wanted.path}: end_line {wanted.end} comes before start_line {start}")
     return wanted
@@ -177,6 +188,8 @@ async def _read_open(descriptor: int, wanted: _Wanted, max_bytes: int) -> Item:
     if media_type:
         return _read_image(descriptor, wanted, media_type)
     encoding = detect_encoding(head)
+    if wanted.start_byte is not None:
+        return _read_bytes(descriptor, wanted, encoding, max_bytes)
     window = Window(wanted.start, wanted.end, max_bytes)
     try:
         is_whole = await _fill(window, descriptor, encoding)
@@ -187,6 +200,18 @@ async def _read_open(descriptor: int, wanted: _Wanted, max_bytes: int) -> Item:
         window = Window(wanted.start, wanted.end, max_bytes)
         is_whole = await _fill(window, descriptor, encoding)
     return _describe(window, wanted, encoding, is_whole, os.fstat(descriptor).st_size)
+
+
+def _read_bytes(descriptor: int, wanted: _Wanted, encoding: Encoding, max_bytes: int) -> Item:
+    """Return the text from a byte on, without line numbers. Raises OSError."""
+    start = wanted.start_byte or 0
+    size = os.fstat(descriptor).st_size
+    data = os.pread(descriptor, max_bytes, start)
+    shown = data[len(encoding.bom) :] if start == 0 else data
+    end = start + len(data)
+    more = f"; start_byte {end} goes on" if end < size else ""
+    note = f"[bytes {start:,} to {end:,} of {size:,}{more}]"
+    return Item(wanted.query, f"{shown.decode(encoding.name, 'replace')}\n{note}", display=count(len(data), "byte"))
 
 
 async def _fill(window: Window, descriptor: int, encoding: Encoding) -> bool:

@@ -9,12 +9,14 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cline_cli.agent.messages import JsonObject, JsonValue
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
 from cline_cli.machine.files import scratch_file
-from cline_cli.machine.process import Command, Completed, run_process
+from cline_cli.machine.process import Command, Completed, LauncherLostError, run_process
+from cline_cli.machine.sandbox import explain
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._printed import elide
 from cline_cli.tools._progress import Progress
@@ -60,6 +62,7 @@ class RunCommands:
     def __init__(self, workplace: Workplace) -> None:
         self._folder = workplace.confinement.workspace
         self._variables = workplace.variables
+        self._sandbox = workplace.sandbox
 
     def normalize(self, arguments: JsonObject) -> JsonObject:
         commands, timeout_s = _read(arguments)
@@ -72,6 +75,9 @@ class RunCommands:
             return "run commands"
         more = f" (+{len(commands) - 1} more)" if len(commands) > 1 else ""
         return f"$ {one_line(commands[0])}{more}"
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        return Scope(commands=tuple(_read(arguments)[0]))
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:
         commands, timeout_s = _read(arguments)
@@ -86,15 +92,20 @@ class RunCommands:
     async def _run_one(self, command: str, timeout_s: int, max_bytes: int, report: Report) -> Item:
         progress = Progress(report, asyncio.get_running_loop().time)
         try:
+            launcher = await self._sandbox.enter()
             with _to_command(command, self._folder, self._variables, timeout_s) as prepared:
-                completed = await run_process(prepared, progress.add)
+                completed = await run_process(replace(prepared, launcher=launcher), progress.add)
+        except LauncherLostError as error:
+            return Item(command, error=f"it was not run: {error.strerror}")
         except OSError as error:
             where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
             return Item(command, error=f"it could not be started: {error.strerror}{where}")
         except ValueError:
             return Item(command, error="it could not be started: it holds a NUL or a broken character")
         progress.flush()
-        return _describe(command, completed, timeout_s, max_bytes)
+        item = _describe(command, completed, timeout_s, max_bytes)
+        note = explain(self._sandbox.report, item.result) if item.error else ""
+        return replace(item, result=f"{item.result.rstrip()}\n[{note}]") if note else item
 
 
 def build(workplace: Workplace) -> RunCommands:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Report, ToolError, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolError, ToolOutput, ToolSpec
 from cline_cli.tools import _inputs as inputs
 from cline_cli.tools._glob import to_regex
 from cline_cli.tools._opened import resolve_to_read
@@ -23,6 +23,7 @@ from cline_cli.tools._search import (
     search_with_ripgrep,
 )
 from cline_cli.tools._workplace import Workplace
+from cline_cli.workspace.ignored import nothing
 from cline_cli.workspace.walk import Listing, list_files
 
 MAX_QUERIES = 20
@@ -86,6 +87,9 @@ class SearchCodebase:
         more = f" (+{len(queries) - 1} more)" if len(queries) > 1 else ""
         return f'search "{one_line(str(queries[0]))}"{more}'
 
+    def scope(self, arguments: JsonObject) -> Scope:  # noqa: ARG002  # the protocol's
+        return Scope()
+
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:  # noqa: ARG002  # the protocol's
         wanted = self.normalize(arguments)
         queries = tuple(map(str, inputs.items(wanted["queries"])))
@@ -117,7 +121,8 @@ class SearchCodebase:
         where = Where(scope.folder, self._variables, self._timeout_s)
         try:
             # A pattern given to ripgrep would win over what is ignored, so that goes the other way.
-            if self._ripgrep and not scope.pattern and not scope.listing:
+            is_free = not scope.pattern and not scope.listing and self._confinement.is_ignored is nothing
+            if self._ripgrep and is_free:
                 found = await search_with_ripgrep(self._ripgrep, regex, where)
                 if found is not None:
                     return self._describe(regex, found, scope, is_complete=True)
@@ -131,10 +136,14 @@ class SearchCodebase:
 
     async def _list(self, scope: _Scope) -> Listing:
         listing = await list_files(scope.folder, self._variables)
-        if not scope.pattern:
-            return listing
-        matches = to_regex(scope.pattern).fullmatch
-        return Listing(tuple(name for name in listing.names if matches(name)), listing.is_complete)
+        is_ignored = self._confinement.is_ignored
+        names = listing.names
+        if is_ignored is not nothing:
+            names = tuple(name for name in names if not is_ignored(scope.folder / name))
+        if scope.pattern:
+            matches = to_regex(scope.pattern).fullmatch
+            names = tuple(name for name in names if matches(name))
+        return Listing(names, listing.is_complete)
 
     def _describe(self, regex: str, found: Found, scope: _Scope, *, is_complete: bool) -> Item:
         """Raises ItemError."""

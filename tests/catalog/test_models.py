@@ -132,7 +132,7 @@ def check(known: ModelFacts) -> None:
     assert known.max_output_tokens is None or 4_000 < known.max_output_tokens <= (known.context_window or 10_000_000)
     assert all(price is None or 0 < price < 1000 for price in known[2:6])
     assert (known.input_usd is None) == (known.output_usd is None)
-    assert known.edit_format in {"replace", "whole", None}
+    assert known.edit_format in {"replace", "whole", "patch", None}
     assert all(ability in {True, False, None} for ability in known[6:9])
     if known.input_usd and known.output_usd:
         assert (known.cache_read_usd or 0) < known.input_usd <= known.output_usd

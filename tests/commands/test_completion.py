@@ -48,7 +48,8 @@ from cline_cli.session.store import create
 GRAMMAR = read_grammar()
 SCRIPT = "# `cline completion bash` prints this.\n"
 ANY_TEXT = {
-    "run": "--timeout --idle-timeout --request-timeout --key --system --retries"
+    "policy": "--allow --deny",
+    "run": "--allow --deny --apply-if --timeout --idle-timeout --request-timeout --key --system --retries"
     " --max-turns --max-total-tokens --max-cost",
     "auth": "--key --base-url --azure-api-version",
     "history": "--limit --page --title --prompt --metadata --days --max-bytes",
@@ -167,8 +168,8 @@ def test_every_kind_of_word_is_known_when_a_verb_takes_it(verb: str) -> None:
     parameters = read_command(import_module(f"cline_cli.commands.{VERBS[verb].module}").app).params
     metavars = [str(one.metavar) for one in parameters if isinstance(one, TyperArgument)]
     kinds = {word for metavar in metavars for word in re.findall("[A-Z]+", metavar)}
-    free = {"WORD", "VALUE"}
-    assert kinds - free <= {"PROVIDER", "NAME", "ID", "KEY", "SHELL"}
+    free = {"WORD", "VALUE", "CMD"}
+    assert kinds - free <= {"PROVIDER", "NAME", "ID", "KEY", "SHELL", "DIR"}
 
 
 def test_a_metavar_says_what_may_stand_where() -> None:
@@ -241,7 +242,7 @@ def providers_of(prefix: str) -> str:
 
 
 BASH_CASES = [
-    ("cline ", "auth models local history config doctor completion version help"),
+    ("cline ", "auth models local history config policy undo diff trust doctor completion version help"),
     ("cline hi", "history"),
     ("cline --mo", "--model --mode"),
     ("cline --mode ", "act plan"),

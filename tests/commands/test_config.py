@@ -18,8 +18,8 @@ from cline_cli.commands._config_show import collect, look_up
 from cline_cli.commands._given import Given
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout, read_word
 from cline_cli.commands.config import ORIGINAL_TABS, app
-from cline_cli.commands.options import BUILT, PROTECTING
-from cline_cli.config.definitions import BUILT as SETTINGS
+from cline_cli.commands.options import BUILT
+from cline_cli.config.definitions import DEFINITIONS as SETTINGS
 from cline_cli.config.definitions import Definition
 from cline_cli.config.opening import Opened, open_settings
 from cline_cli.config.paths import find_paths
@@ -111,6 +111,11 @@ def test_every_setting_is_listed_with_who_says_so(desk: Desk) -> None:
         "sessions.keep": ("false", "$CLINE_NO_SESSION"),
         "sessions.keep_days": ("30", "default"),
         "sessions.max_bytes": ("1000000000", "default"),
+        "policy.allow": ("-", "default"),
+        "policy.deny": ("-", "default"),
+        "policy.allow_redirects": ("-", "default"),
+        "sandbox": ("-", "default"),
+        "sandbox_network": ("on", "default"),
     }
     assert desk.table("list") == desk.table()
 
@@ -157,11 +162,6 @@ def test_a_variable_that_is_no_value_is_told(desk: Desk, variables: dict[str, st
     out, err = desk.run()
     assert told in err
     assert {line.split()[0]: line.split()[1:] for line in out.splitlines()}[key] == ["-", f"${next(iter(variables))}"]
-
-
-def test_a_variable_that_no_run_starts_with_is_told(desk: Desk) -> None:
-    desk.variables = {PROTECTING: "{}"}
-    assert f"no run would start: {PROTECTING} is not supported yet" in desk.run()[1]
 
 
 def test_the_list_is_one_object_for_programs(desk: Desk) -> None:
@@ -252,7 +252,9 @@ def test_nothing_is_printed_when_nothing_holds(desk: Desk, key: str) -> None:
         (("set", "timeout", "soon"), "timeout must be a time such as 90, 90s or 10m, not 'soon'"),
         (("set", "provider", "clin"), "there is no provider 'clin'. The nearest are cline,"),
         (("set", "providers.cline.base_url", "https://ada:pw@x"), "it has a user name or password in it"),
-        (("set", "sandbox", "require"), "sandbox is not supported yet"),
+        (("set", "sandbox", "maybe"), "sandbox must be one of auto, require, off, not 'maybe'"),
+        (("set", "policy.deny", "[1]"), "policy.deny must hold patterns"),
+        (("set", "policy.deny", "["), "policy.deny must be a list such as"),
         (("set", "stdin.max_byte", "3"), "Did you mean stdin.max_bytes?"),
         (("unset", "max_turn"), "there is no setting 'max_turn'"),
         (("unset", "stdin"), "stdin is a table"),

@@ -84,9 +84,9 @@ def practice(private_home: Path) -> Practice:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("CLINE_COMMAND_PERMISSIONS", "{}", "CLINE_COMMAND_PERMISSIONS is not supported yet"),
-        ("CLINE_SANDBOX", "require", "CLINE_SANDBOX is not supported yet"),
-        ("CLINE_DENY", "rm", "CLINE_DENY is not supported yet"),
+        ("CLINE_COMMAND_PERMISSIONS", "[]", "CLINE_COMMAND_PERMISSIONS is not an object"),
+        ("CLINE_SANDBOX", "maybe", "CLINE_SANDBOX 'maybe' is not one"),
+        ("CLINE_HOOKS_DIR", "x", "CLINE_HOOKS_DIR is not supported yet"),
         ("CLINE_TIMEOUT", "soon", "CLINE_TIMEOUT 'soon' is no time"),
         ("CLINE_YOLO", "maybe", "CLINE_YOLO 'maybe' is neither true nor false"),
         ("CLINE_MAX_TURNS", "0", "CLINE_MAX_TURNS '0' is not a whole number"),
@@ -107,7 +107,7 @@ def test_a_variable_that_keeps_a_run_from_starting_is_fatal(
 
 
 def test_every_wrong_variable_is_told_at_once(practice: Practice) -> None:
-    report = practice.examine(CLINE_API_KEY=KEY, CLINE_TIMEOUT="x", CLINE_SANDBOX="require", CLINE_YOLO="1")
+    report = practice.examine(CLINE_API_KEY=KEY, CLINE_TIMEOUT="x", CLINE_SANDBOX="maybe", CLINE_YOLO="1")
     assert [obstacle.name for obstacle in report.obstacles] == ["CLINE_SANDBOX", "CLINE_TIMEOUT"]
     assert practice.look("CLINE_YOLO") == Check("CLINE_YOLO", "ok", "1")
 
@@ -238,7 +238,7 @@ def test_facts_for_programs_are_those_of_the_lines(practice: Practice) -> None:
     assert document["keySource"] == "$CLINE_API_KEY"
     assert document["keyTail"] == "...9a1c"
     assert document["keyring"] == {"backend": None, "state": "none"}
-    assert document["sandbox"] == {"level": "none"}
+    assert set(document["sandbox"]) == {"level", "detail", "enforced", "not_enforced"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from cline_cli.config._document import parse_document
 from cline_cli.config._reading import collect
-from cline_cli.config.definitions import BUILT, find
+from cline_cli.config.definitions import DEFINITIONS, find
 from cline_cli.config.draft import adopt, make_template, open_draft
 from cline_cli.config.settings import change_settings
 from cline_cli.errors import ClineError, SettingsError
@@ -28,7 +28,7 @@ def test_the_template_has_every_setting_as_a_comment() -> None:
     document = parse_document(Path("settings.toml"), live.encode())
     collected = collect(document)
     assert collected.unknown == ()
-    assert {one.key for one in BUILT if find(one.path) and not one.key.endswith("key_store")} == {
+    assert {one.key for one in DEFINITIONS if find(one.path) and not one.key.endswith("key_store")} == {
         ".".join(key).replace("providers.cline", "providers.*") for key in collected.values
     }
     for key, value in collected.values.items():

@@ -109,7 +109,6 @@ def test_a_file_of_another_user_is_not_read_unless_the_workspace_is_theirs_as_we
     [
         ("x = [", "cannot read FILE, line 1, column 6: "),
         ("\nmax_turns = 'x'", "cannot use FILE, line 2, column 13: max_turns must be a whole number, not text"),
-        ("sandbox = 'require'", "cannot use FILE, line 1, column 11: sandbox is not supported yet"),
         (b"\xff", "cannot read FILE, line 1, column 1: it is not UTF-8"),
         ("#" * 70_000, "cannot read FILE: it is larger than 65,536 bytes"),
         ("a." * 30_000 + "b = 1", "cannot read FILE, line 1, column 202: it is nested too deeply"),
@@ -191,7 +190,7 @@ def test_what_is_not_trusted_is_named_in_one_line(tmp_path: Path) -> None:
     assert trusted.notice == (
         "the project's settings are not trusted with: provider, auto_approve, thinking, providers.cline.base_url, "
         "providers.cline.key_store, sessions.keep, credentials.store, max_turns = 500 in place of 200 and 1 more "
-        f"({tmp_path}/.cline/settings.toml)"
+        f"({tmp_path}/.cline/settings.toml); see cline trust"
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cline_cli.config.addresses import check_base_url, is_same_origin
-from cline_cli.config.definitions import BUILT
+from cline_cli.config.definitions import DEFINITIONS
 from cline_cli.config.settings import (
     Choice,
     ProviderSettings,
@@ -25,9 +26,11 @@ from cline_cli.config.settings import (
     load_settings,
     to_settings,
 )
+from cline_cli.config.values import from_text
 from cline_cli.errors import ClineError, SettingsError, UsageError
 
 MODEL = ("providers", "cline", "model")
+ROWS = {one.key: one for one in DEFINITIONS}
 NAMES = {"cline": ("CLINE_API_KEY",), "openrouter": ("OPENROUTER_API_KEY",), "local": ()}
 
 
@@ -77,7 +80,7 @@ def test_every_setting_is_read_when_the_file_is_whole(file: Path) -> None:
 
 
 def test_the_defaults_are_those_of_the_table() -> None:
-    assert to_settings({one.path: one.default for one in BUILT if one.default is not None}) == Settings(
+    assert to_settings({one.path: one.default for one in DEFINITIONS if one.default is not None}) == Settings(
         provider="cline"  # which a run asks where no provider is named; it is not saved by that
     )
 
@@ -415,9 +418,26 @@ def test_the_address_is_moved_when_the_variable_says_so() -> None:
         find_base_url("cline", "https://own", {"CLINE_API_BASE_URL": "nonsense"}, settings)
 
 
-@pytest.mark.parametrize("text", ["x = 1\nsandbox = 'require'", "\n[policy]\ndeny = ['rm *']"])
-def test_a_setting_that_protects_is_refused_and_never_ignored(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1\nsandbox = 'maybe'", "line 2, column 11: sandbox must be one of"),
+        ("[policy]\ndeny = 'rm *'", "line 2, column 8: policy.deny must be a list of patterns, not text"),
+        ("[policy]\nallow = [{ match = 'x' }]", "line 2, column 9: policy.allow must hold patterns"),
+        ("policy = 'none'", "policy must be a table"),
+    ],
+)
+def test_a_setting_that_protects_is_never_ignored(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(text)
-    with pytest.raises(SettingsError, match=r"line 2, column \d+: \w+ is not supported yet"):
+    with pytest.raises(SettingsError) as caught:
         load_settings(file)
+    assert told in str(caught.value)
+
+
+def test_patterns_are_written_and_read_as_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    value = from_text(ROWS["policy.deny"], '["rm *", {"pattern": "dd *", "match": ["dd x"]}]')
+    settings = change_settings(file, {("policy", "deny"): value})
+    assert json.loads(settings.policy.deny) == ["rm *", {"pattern": "dd *", "match": ["dd x"]}]
+    assert tomllib.loads(file.read_text())["policy"]["deny"] == ["rm *", {"pattern": "dd *", "match": ["dd x"]}]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cline_cli.config.definitions import BUILT, Definition, Value
+from cline_cli.config.definitions import DEFINITIONS, Definition, Value
 from cline_cli.config.values import from_text, from_toml, measure, read_time, to_text, to_toml
 
-ROWS = {one.key: one for one in BUILT}
+ROWS = {one.key: one for one in DEFINITIONS}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_toml_says_the_same_in_several_ways(key: str, value: object, read: Value
     assert (found, type(found)) == (read, type(read))
 
 
-@given(st.sampled_from(BUILT), st.text(max_size=8) | st.integers().map(str) | st.floats().map(str))
+@given(st.sampled_from(DEFINITIONS), st.text(max_size=8) | st.integers().map(str) | st.floats().map(str))
 def test_what_was_typed_reads_the_same_from_the_file(definition: Definition, text: str) -> None:
     try:
         value = from_text(definition, text)

@@ -301,6 +301,8 @@ def test_nothing_is_left_when_a_command_runs_out_the_clock_of_the_run(cline: Run
 def test_the_run_ends_as_by_any_signal_when_a_command_sends_it_one(cline: RunCline) -> None:
     turns = (calls(("run_commands", {"commands": ["kill -TERM $PPID; sleep 300"]})),)
     with FakeServer(*turns) as server:
-        ended = cline("-y", "--json", "do it now", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=server.origin)
+        ended = cline(
+            "-y", "--sandbox", "off", "--json", "do it now", CLINE_API_KEY=KEY, CLINE_API_BASE_URL=server.origin
+        )
     assert ended.exit_code == 128 + signal.SIGTERM
     assert read_result(ended.stdout, 143)["errorClass"] == "cancelled"

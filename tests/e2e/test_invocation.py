@@ -276,7 +276,7 @@ def test_an_answer_does_not_get_among_lines_of_json(serve: Serve, tmp_path: Path
         ("CLINE_TIMEOUT", "soon", "CLINE_TIMEOUT 'soon' is no time"),
         ("CLINE_MAX_CONSECUTIVE_MISTAKES", "0", "CLINE_MAX_CONSECUTIVE_MISTAKES '0' is not a whole number"),
         ("CLINE_CWD", "/nowhere", "CLINE_CWD '/nowhere' is not a folder"),
-        ("CLINE_PATCH", "1", "CLINE_PATCH is not supported yet"),
+        ("CLINE_SANDBOX", "maybe", "CLINE_SANDBOX 'maybe' is not one"),
         ("CLINE_HOOKS_DIR", "/x", "CLINE_HOOKS_DIR is not supported yet"),
     ],
 )

@@ -165,9 +165,34 @@ def test_the_call_runs_when_the_person_says_yes(sit: Sit) -> None:
     person.type("y\r")
     assert person.wait() == 0
     assert Path("made").exists()
-    assert person.screen[:3] == ["Allow: run this?", "  $ touch made", "y: yes   Enter: no   or say why not: y"]
-    assert person.screen[3] == ""
-    assert person.screen[4].startswith("$ touch made  exit 0")
+    assert person.screen[:4] == [
+        "Allow: run this?",
+        "  $ touch made",
+        "a: always, in this session, for touch *",
+        "y: yes   Enter: no   or say why not: y",
+    ]
+    assert person.screen[4] == ""
+    assert person.screen[5].startswith("$ touch made  exit 0")
+    assert "Done." in person.screen
+
+
+def test_always_is_asked_once(sit: Sit) -> None:
+    again = calls(("run_commands", {"commands": ["touch again"]}))
+    person = sit((RUN, again, text("Done.")), "make it")
+    person.wait_for_question()
+    person.type("a\r")
+    assert person.wait() == 0
+    assert Path("made").exists()
+    assert Path("again").exists()
+
+
+def test_a_question_of_the_model_is_answered(sit: Sit) -> None:
+    question = calls(("ask_question", {"question": "Which colour?", "options": ["red", "blue"]}))
+    person = sit((question, text("Done.")), "paint it")
+    person.wait_for("own words: ")
+    person.type("2\r")
+    assert person.wait() == 0
+    assert "? Which colour?" in person.screen
     assert "Done." in person.screen
 
 

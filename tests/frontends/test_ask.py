@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
-from cline_cli.frontends._ask import HINT, ask, describe, judge, lay_out
+from cline_cli.frontends._ask import HINT, ask, describe, inquire, judge, lay_out
 from cline_cli.frontends._style import RED
 from cline_cli.text import display_width
 from tests.fakes import FakeTool
@@ -116,6 +116,58 @@ def test_the_verdict_is_the_line_that_was_typed(terminal: Terminal, keys: bytes,
     before = terminal.attributes
     assert converse(terminal, typing(terminal, keys)) == verdict
     assert terminal.attributes == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "patterns", "verdict"),
+    [
+        (b"a\r", ("pytest *",), Allow(ARGUMENTS, remembers=True)),
+        (b"always\r", ("pytest *", "rm -rf *"), Allow(ARGUMENTS, remembers=True)),
+        (b"a\r", (), Deny("The user said no: a")),
+        (b"y\r", ("pytest *",), Allow(ARGUMENTS)),
+    ],
+)
+def test_always_is_an_answer_where_it_says_what_it_would_allow(
+    terminal: Terminal, keys: bytes, patterns: tuple[str, ...], verdict: Allow | Deny
+) -> None:
+    async def main() -> Allow | Deny:
+        asking = asyncio.create_task(ask(TOOL, ARGUMENTS, patterns, opened=terminal.open))
+        await until_asked(terminal)
+        terminal.type(keys)
+        return await asking
+
+    assert asyncio.run(main()) == verdict
+    told = f"a: always, in this session, for {', '.join(patterns)}\n"
+    assert (told in terminal.look()) is bool(patterns)
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [(b"2\r", "blue"), (b"green, please\r", "green, please"), (b"9\r", "9"), (b"\r", ""), (b"\x1b", ""), (b"\x04", "")],
+)
+def test_a_question_of_the_model_is_answered_by_number_or_in_words(
+    terminal: Terminal, keys: bytes, answer: str
+) -> None:
+    async def main() -> str:
+        asking = asyncio.create_task(inquire("Which \x1b[31mone?\nNow.", ("red", "blue"), opened=terminal.open))
+        while not (terminal.is_reading and "own words" in terminal.look()):
+            await asyncio.sleep(0.001)
+        terminal.type(keys)
+        return await asking
+
+    before = terminal.attributes
+    assert asyncio.run(main()) == answer
+    assert terminal.attributes == before
+    assert terminal.look().startswith(
+        "? Which <U+001B>[31mone?\n? Now.\n  1  red\n  2  blue\na number, or your own words: "
+    )
+
+
+def test_nobody_answers_where_there_is_no_terminal() -> None:
+    def no_terminal() -> int:
+        raise OSError(6, "No such device")
+
+    assert asyncio.run(inquire("Which?", (), opened=no_terminal)) == ""
 
 
 def test_the_call_is_shown_whole_when_it_is_asked_for(terminal: Terminal) -> None:

@@ -446,7 +446,7 @@ def test_every_line_is_valid_when_an_agent_runs(approve: Any) -> None:
 
 
 def test_a_question_goes_to_the_terminal_when_a_call_is_to_be_approved() -> None:
-    async def question(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    async def question(tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
         return Deny(f"{tool.spec.name} {dict(arguments)}")
 
     front_end = JsonLinesFrontEnd(Recorder(), MANNER, question=question)

@@ -198,7 +198,7 @@ def test_the_error_is_all_when_the_run_never_started() -> None:
 
 
 def test_a_question_goes_to_the_terminal_when_a_call_is_to_be_approved() -> None:
-    async def question(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    async def question(tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
         return Deny(f"{tool.spec.name} {dict(arguments)}")
 
     front_end = SayLinesFrontEnd(Recorder(), MANNER, question=question)

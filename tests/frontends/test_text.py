@@ -459,7 +459,7 @@ def test_silence_is_not_told_while_a_question_is_open(tmp_path: Path) -> None:
         clock = FakeClock()
         sleeper = Sleeper(clock)
 
-        async def question(tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        async def question(tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
             await sleeper.wake()
             await sleeper.wake()
             return Allow(arguments)

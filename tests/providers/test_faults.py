@@ -15,7 +15,7 @@ import pytest
 
 from cline_cli.agent.loop import Agent
 from cline_cli.agent.messages import JsonObject, TextPart, user_text
-from cline_cli.agent.tool import Report, ToolOutput, ToolSpec
+from cline_cli.agent.tool import Report, Scope, ToolOutput, ToolSpec
 from cline_cli.errors import ClineError, ServerError
 from cline_cli.frontends.json_lines import JsonLinesFrontEnd
 from cline_cli.frontends.manner import Manner, RunFacts
@@ -62,6 +62,9 @@ class Append:
 
     def summary(self, arguments: JsonObject) -> str:
         return f"append {arguments['line']}"
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        return Scope()
 
     async def run(self, arguments: JsonObject, report: Report) -> ToolOutput:
         with self._file.open("a", encoding="utf-8") as file:

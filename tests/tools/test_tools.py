@@ -16,36 +16,48 @@ from cline_cli.tools._old_names import OLD_NAMES
 from cline_cli.workspace.confinement import confine
 
 NAMES = sorted({*TOOLS, *OLD_NAMES})
-READING = {"read_files", "search_codebase", "list_files", "answer", "read_file", "search_files"}
+READING = ["read_files", "search_codebase", "list_files"]
+KINDS = frozenset({"command", "edit", "fetch"})
 
 
-def toolbox(folder: Path, *, only_reads: bool = False) -> Toolbox:
-    return build_tools(Workplace(confine(folder), dict(os.environ)), only_reads=only_reads)
+def toolbox(folder: Path, kinds: frozenset[str] = KINDS, *, edits_by: str = "editor", asks: bool = False) -> Toolbox:
+    question = nobody if asks else None
+    workplace = Workplace(confine(folder), dict(os.environ), question=question)
+    return build_tools(workplace, kinds.__contains__, edits_by=edits_by)
+
+
+async def nobody(question: str, options: tuple[str, ...]) -> str:
+    return ""
 
 
 def test_every_name_is_understood_and_few_are_offered(tmp_path: Path) -> None:
     box = toolbox(tmp_path)
     assert sorted(box.tools) == NAMES
-    assert [spec.name for spec in box.offered] == [
-        "read_files",
-        "search_codebase",
-        "list_files",
-        "run_commands",
-        "editor",
-    ]
+    assert [spec.name for spec in box.offered] == [*READING, "run_commands", "editor", "fetch_web_content"]
 
 
-def test_nothing_that_changes_is_there_under_any_name_when_only_reading_is_allowed(tmp_path: Path) -> None:
-    box = toolbox(tmp_path, only_reads=True)
-    assert {spec.name for spec in box.offered} == {"read_files", "search_codebase", "list_files"}
-    assert set(box.tools) == READING | {"attempt_completion", "submit_and_exit"}
-    assert not any(tool.spec.effect == "changes" for tool in box.tools.values())
+@pytest.mark.parametrize(
+    ("kinds", "edits_by", "asks", "offered"),
+    [
+        (frozenset[str](), "editor", False, []),
+        (frozenset({"command"}), "editor", False, ["run_commands"]),
+        (frozenset({"edit"}), "apply_patch", False, ["apply_patch"]),
+        (frozenset({"fetch"}), "editor", True, ["fetch_web_content", "ask_question"]),
+    ],
+)
+def test_what_cannot_work_now_is_not_offered_and_understood_all_the_same(
+    tmp_path: Path, kinds: frozenset[str], edits_by: str, asks: bool, offered: list[str]
+) -> None:
+    box = toolbox(tmp_path, kinds, edits_by=edits_by, asks=asks)
+    assert [spec.name for spec in box.offered] == [*READING, *offered]
+    assert sorted(box.tools) == NAMES
 
 
 def test_the_table_and_the_specs_say_the_same(tmp_path: Path) -> None:
     for name, tool in toolbox(tmp_path).tools.items():
         own = OLD_NAMES[name][0] if name in OLD_NAMES else name
-        assert (tool.spec.name, tool.spec.effect) == (own, TOOLS[own].effect)
+        assert (tool.spec.name, tool.spec.effect) == (own, tool.spec.effect)
+        assert (tool.spec.effect == "changes") is (TOOLS[own].kind is not None)
 
 
 def test_the_specs_are_small_and_closed(tmp_path: Path) -> None:

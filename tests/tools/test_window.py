@@ -45,7 +45,10 @@ def test_lines_stop_when_the_next_does_not_fit() -> None:
 def test_a_long_line_is_cut_and_says_so() -> None:
     window = fill(Window(1, None, 100_000), "x" * 1_500, "x" * 1_500, "\nnext\n")
     first, second = window.text.split("\n")
-    assert first == f"1 | {'x' * MAX_LINE_CHARACTERS} … [line 1: 1,000 more characters are not shown]"
+    assert (
+        first
+        == f"1 | {'x' * MAX_LINE_CHARACTERS} … [line 1: 1,000 more characters are not shown; start_byte reads them]"
+    )
     assert second == "2 | next"
 
 

@@ -29,7 +29,7 @@ from cline_cli.agent.events import (
 from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
 from cline_cli.agent.tool import Tool
-from cline_cli.frontends._ask import ask
+from cline_cli.frontends._ask import ask, inquire
 from cline_cli.frontends._pace import Pace
 from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
@@ -46,8 +46,8 @@ CLOSE_S = 0.5
 Kind = Literal["text", "card"]
 
 
-async def _ask_in_colour(tool: Tool, arguments: JsonObject) -> Allow | Deny:
-    return await ask(tool, arguments, is_styled=True)
+async def _ask_in_colour(tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
+    return await ask(tool, arguments, patterns, is_styled=True)
 
 
 class ConsoleFrontEnd:
@@ -57,7 +57,7 @@ class ConsoleFrontEnd:
         manner: Manner,
         *,
         clock: Callable[[], float] = time.monotonic,
-        question: Callable[[Tool, JsonObject], Awaitable[Allow | Deny]] = _ask_in_colour,
+        question: Callable[[Tool, JsonObject, tuple[str, ...]], Awaitable[Allow | Deny]] = _ask_in_colour,
     ) -> None:
         self._screen = screen
         self._manner = manner
@@ -112,13 +112,23 @@ class ConsoleFrontEnd:
             case _:
                 assert_never(event)
 
-    async def ask(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+    async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal; what is live makes room for it."""
         await self.draw()
         async with self._drawing:
             await self._screen.show([BLANK] if self._before else [])
             try:
-                return await self._question(tool, arguments)
+                return await self._question(tool, arguments, patterns)
+            finally:
+                self._before = "text"
+
+    async def inquire(self, question: str, options: tuple[str, ...]) -> str:
+        """Put a question of the model's to the person at the terminal; what is live makes room for it."""
+        await self.draw()
+        async with self._drawing:
+            await self._screen.show([BLANK] if self._before else [])
+            try:
+                return await inquire(question, options, is_styled=True)
             finally:
                 self._before = "text"
 
@@ -148,6 +158,8 @@ class ConsoleFrontEnd:
                 self._painter.begin()
                 if self._manner.is_verbose:
                     await self._note(f"[model] provider={self._manner.facts.provider} model={model}")
+                    if line := self._manner.facts.sandbox_line:
+                        await self._note(f"[sandbox] {line}")
             case IterationStarted():
                 await self._begin_message()
             case Compacted():

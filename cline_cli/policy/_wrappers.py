@@ -1,0 +1,157 @@
+"""The options of programs that start another one, as far as is needed to find that one behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from cline_cli.policy._words import UnreadableError, Word
+
+Kind = Literal["plain", "transparent", "strict", "runner"]
+"""What an allowed inner program says of the whole: nothing, there is none · enough, `timeout 9 make` does what `make`
+does · not enough, `sudo make` is more than `make` · either of the two may be what is allowed: `uv run pytest`."""
+
+
+class Wrapper(NamedTuple):
+    kind: Kind
+    flags: str = ""
+    """Letters of options without a value."""
+    values: str = ""
+    """Letters of options with one."""
+    long_flags: str = ""
+    long_values: str = ""
+    operands: int = 0
+    """How many words come before the program: a duration, a file."""
+    takes_assignments: bool = False
+
+
+_ENV = "ignore-environment null debug"
+_SUDO_FLAGS = "non-interactive preserve-env set-home stdin background askpass reset-timestamp"
+_SUDO_VALUES = "user group host prompt chdir role type"
+
+WRAPPERS: Mapping[str, Wrapper] = {
+    "builtin": Wrapper("transparent"),
+    "busybox": Wrapper("transparent"),
+    "chronic": Wrapper("transparent"),
+    "command": Wrapper("transparent", "p"),
+    "doas": Wrapper("strict", "n", "uC"),
+    "env": Wrapper("transparent", "i0v", "uC", _ENV, "unset chdir", takes_assignments=True),
+    "exec": Wrapper("transparent", "cl", "a"),
+    "flock": Wrapper("transparent", "sxunoFv", "wE", "shared exclusive nonblock", "timeout wait", operands=1),
+    "ionice": Wrapper("transparent", "t", "cn", "ignore", "class classdata"),
+    "nice": Wrapper("transparent", "", "n", "", "adjustment"),
+    "nohup": Wrapper("transparent"),
+    "setsid": Wrapper("transparent", "cfw", "", "ctty fork wait"),
+    "stdbuf": Wrapper("transparent", "", "ioe", "", "input output error"),
+    "sudo": Wrapper("strict", "AbEHnPSkKB", "ughpCDRTrt", _SUDO_FLAGS, _SUDO_VALUES, takes_assignments=True),
+    "taskset": Wrapper("transparent", "ac", "", "all-tasks cpu-list", operands=1),
+    "time": Wrapper("transparent", "apqv", "fo", "append portability quiet verbose", "format output"),
+    "timeout": Wrapper("transparent", "v", "ks", "foreground preserve-status verbose", "kill-after signal", operands=1),
+    "toybox": Wrapper("transparent"),
+    "unbuffer": Wrapper("transparent", "p"),
+    "xargs": Wrapper(
+        "transparent",
+        "0rtx",
+        "ILnPsdaE",
+        "null no-run-if-empty verbose exit",
+        "max-args max-procs max-lines max-chars delimiter arg-file replace eof",
+    ),
+    "xvfb-run": Wrapper("transparent", "a", "ens", "auto-servernum", "server-args server-num error-file"),
+}
+RUNNERS: Mapping[str, frozenset[str]] = {
+    "bundle": frozenset({"exec"}),
+    "conda": frozenset({"run"}),
+    "direnv": frozenset({"exec"}),
+    "hatch": frozenset({"run"}),
+    "mise": frozenset({"exec", "x"}),
+    "npm": frozenset({"exec", "x"}),
+    "npx": frozenset(),
+    "pdm": frozenset({"run"}),
+    "pipenv": frozenset({"run"}),
+    "pipx": frozenset({"run"}),
+    "pnpm": frozenset({"exec", "dlx"}),
+    "poetry": frozenset({"run"}),
+    "rye": frozenset({"run"}),
+    "uv": frozenset({"run"}),
+    "uvx": frozenset(),
+    "yarn": frozenset({"exec", "dlx", "run"}),
+}
+"""Program -> its words that start another one; empty where it always does. Their options are too many to know."""
+CARRIERS: Mapping[str, frozenset[str]] = {
+    "fzf": frozenset({"--preview", "--bind"}),
+    "man": frozenset({"-P", "--pager"}),
+    "rg": frozenset({"--pre", "--hostname-bin"}),
+    "rsync": frozenset({"-e", "--rsh"}),
+    "scp": frozenset({"-S", "-o"}),
+    "sftp": frozenset({"-S", "-o"}),
+    "sort": frozenset({"--compress-program"}),
+    "ssh": frozenset({"-o"}),
+    "tar": frozenset({"-I", "--use-compress-program", "--to-command", "--checkpoint-action", "--rsh-command", "-F"}),
+}
+"""Program -> options whose value is something to run."""
+SHELLS = frozenset("sh bash dash ash zsh ksh mksh rbash".split())
+INTERPRETERS = re.compile(
+    r"(?:python|pypy|perl|ruby|node|nodejs|deno|bun|php|lua|tclsh|expect|R|Rscript|awk|gawk|mawk|nawk|sed|vim?|nvim|ex|ed"
+    r"|emacs|gdb|make|gmake|ninja|osascript|pwsh|julia|irb|ghci|sqlite3|psql|mysql|screen|tmux|at|batch|ssh)[\d.]*"
+)
+"""Programs whose words may be code, in which a name that is denied is not let pass."""
+REFUSED = frozenset(
+    "parallel strace ltrace chroot unshare nsenter fish csh tcsh nu elvish systemd-run crontab chrt runcon"
+    " bwrap firejail gosu su-exec setpriv start-stop-daemon prlimit proot fakeroot entr socat ncat".split()
+)
+"""Programs that run what they are told, in ways that are not read."""
+
+
+_ATTACHED = {"nice": r"-\d+", "xargs": r"-(?:i.*|l\d*|e.*)"}
+"""Options whose value, if any, is always written with them."""
+
+
+def find_program(name: str, words: Sequence[Word]) -> int:
+    """Return at which of its words (the first is its own name) the program behind a wrapper stands; 0 for none.
+
+    Raises:
+        UnreadableError: it has options that are not known here, so it cannot be told.
+    """
+    wrapper = WRAPPERS[name]
+    at = 1
+    while at < len(words):
+        word = words[at].text
+        if not words[at].is_literal and word.startswith(("-", "\0", "\1")):
+            raise UnreadableError(f"the words behind {name} are only known when it runs")
+        if word == "--":
+            at += 1
+            break
+        if not word.startswith("-") or (word == "-" and name != "env"):
+            break
+        at += _width(name, wrapper, word)
+    for _ in range(wrapper.operands):
+        at += 1
+    while wrapper.takes_assignments and at < len(words) and re.match(r"[A-Za-z_]\w*=", words[at].text):
+        at += 1
+    return at if at < len(words) else 0
+
+
+def _width(name: str, wrapper: Wrapper, word: str) -> int:
+    """Return how many words an option takes, itself among them.
+
+    Raises:
+        UnreadableError: it is not known.
+    """
+    if word.startswith("--"):
+        option, is_given, _ = word[2:].partition("=")
+        if option in wrapper.long_values.split():
+            return 1 if is_given else 2
+        if option in wrapper.long_flags.split():
+            return 1
+    elif re.fullmatch(_ATTACHED.get(name, "(?!)"), word):
+        return 1
+    else:
+        for position, letter in enumerate(word[1:], 1):
+            if letter in wrapper.values:
+                return 1 if word[position + 1 :] else 2
+            if letter not in wrapper.flags:
+                break
+        else:
+            return 1
+    raise UnreadableError(f"{name} has an option {word}, which is not read")

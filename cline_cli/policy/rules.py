@@ -1,0 +1,296 @@
+"""What may run, as its owner wrote it: patterns that allow and deny commands, edits and web addresses. Pure.
+
+    "git log *"     a command: * is any characters, ? is one; "rm *" is also "rm"; a lone "rm" denies it with any words
+    "edit:src/**"   a file that is changed, by its path in the workspace; "edit" is every file
+    "fetch:*.org"   the host of a page that is fetched; "fetch" is every host
+
+Deny wins. Where commands are allowed by patterns, every command of a line has to match one, behind wrappers too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from cline_cli.policy._glob import covers, may_match, to_path_pattern
+from cline_cli.policy.programs import Program, Reading, read_line
+from cline_cli.policy.shell import UnreadableError, Word
+
+_STATE_ONLY = frozenset(
+    ": true false cd pushd popd [ test export local declare typeset readonly unset set shopt shift return break"
+    " continue exit wait read trap eval exec command builtin".split()
+)
+"""What only moves about in the shell, prints nothing and starts nothing that is not judged by itself."""
+_RISKY_VARIABLES = re.compile(
+    r"PATH|LD_\w+|DYLD_\w+|(?:GIT_)?(?:PAGER|EDITOR)|VISUAL|BROWSER|GIT_\w*(?:SSH|EXTERNAL|CONFIG|EXEC|PROXY|ASKPASS)\w*"
+    r"|LESSOPEN|PYTHON(?:STARTUP|HOME|PATH)|PERL5(?:OPT|LIB|DB)|RUBY(?:OPT|LIB)|NODE_OPTIONS|TAR_OPTIONS|RSYNC_RSH"
+    r"|MAKEFLAGS|SHELL|RIPGREP_CONFIG_PATH|GREP_OPTIONS|MANPAGER|CDPATH|GLOBIGNORE"
+)
+"""With these an allowed program does something else than it says."""
+_HARMLESS_VALUES = frozenset({"", "cat", "true", ":"})
+_SYSTEM_FOLDERS = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
+_PREFIX = re.compile(r"(edit|fetch)(?::|$)")
+
+Kind = Literal["command", "edit", "fetch"]
+
+
+class PolicyError(Exception):
+    """A policy that is none, or does not do what its examples say; the message says where."""
+
+
+class Verdict(NamedTuple):
+    is_allowed: bool | None
+    """None where no rule says anything."""
+    reason: str = ""
+    rule: str = ""
+    """The pattern that decided."""
+
+
+class Example(NamedTuple):
+    """What a policy's author says that it does; checked when it is loaded."""
+
+    line: str
+    matches: bool
+    """Whether the pattern is to match this line."""
+
+
+class Rule(NamedTuple):
+    kind: Kind
+    pattern: str
+    source: str
+    """As it was written."""
+
+    def matches_surely(self, text: str) -> bool:
+        return covers(self.pattern, text)
+
+    def may_match(self, text: str) -> bool:
+        return may_match(self.pattern, text)
+
+
+def parse_rule(text: str, examples: Iterable[Example] = (), *, is_denying: bool = False) -> Rule:
+    """Return a pattern as a rule.
+
+    Raises:
+        PolicyError: it is none, or one of its examples does not hold.
+    """
+    if not text.strip():
+        raise PolicyError("a pattern is empty")
+    if re.search(r"[\0-\x1f\x7f]", text):
+        raise PolicyError(f"the pattern {text!r} holds control characters")
+    stripped = text.strip()
+    match = _PREFIX.match(stripped)
+    if match:
+        kind: Kind = "edit" if match[1] == "edit" else "fetch"
+        rest = stripped[match.end() :].strip() or ("**" if kind == "edit" else "*")
+        rule = Rule(kind, rest.removeprefix("./"), stripped)
+    else:
+        rule = Rule("command", stripped, stripped)
+    for example in examples:
+        _check(rule, example, is_denying=is_denying)
+    return rule
+
+
+def _check(rule: Rule, example: Example, *, is_denying: bool) -> None:
+    """Raises PolicyError."""
+    rules = Rules(deny=(rule,)) if is_denying else Rules(allow=(rule,))
+    if rule.kind == "edit":
+        found = rules.judge_edit(example.line).rule
+    elif rule.kind == "fetch":
+        found = rules.judge_fetch(example.line).rule
+    else:
+        verdict = rules.judge_command(example.line)
+        found = rule.source if verdict.is_allowed is (not is_denying) else ""
+    if bool(found) is not example.matches:
+        does = "does not match" if example.matches else "matches"
+        raise PolicyError(f"the pattern {rule.source!r} {does} its example {example.line!r}")
+
+
+class Rules(NamedTuple):
+    allow: tuple[Rule, ...] = ()
+    deny: tuple[Rule, ...] = ()
+    allows_redirects: bool | None = None
+    """Whether commands may write files with `>`; None leaves that to whether those files may be edited."""
+    is_limit: bool = False
+    """What no pattern allows is denied, and not asked for: the rules come from whoever runs the job."""
+    name: str = "policy"
+    """What the rules are called to people: CLINE_COMMAND_PERMISSIONS."""
+
+    def of(self, rules: tuple[Rule, ...], kind: Kind) -> tuple[Rule, ...]:
+        return tuple(rule for rule in rules if rule.kind == kind)
+
+    def judge_command(self, line: str) -> Verdict:
+        """Return what the rules say of a shell line: refused where it cannot be read."""
+        allow, deny = self.of(self.allow, "command"), self.of(self.deny, "command")
+        if not allow and not deny and self.allows_redirects is not False:
+            return Verdict(None)
+        try:
+            reading = read_line(line)
+        except UnreadableError as error:
+            return Verdict(False, f"the command cannot be read: {error}")
+        for program in reading.all():
+            if rule := _find_denying(program, deny):
+                return Verdict(False, f"{shorten(program)} is denied", rule.source)
+        if self.allows_redirects is False and (target := next(iter_targets(reading), None)):
+            return Verdict(False, f"it writes the file {target.source}, and redirects are not allowed")
+        return _judge_allowed(reading, allow) if allow else Verdict(None)
+
+    def judge_edit(self, path: str) -> Verdict:
+        """Return what the rules say of a change to a file, named by its path in the workspace, or a whole path."""
+        for rule in self.of(self.deny, "edit"):
+            if to_path_pattern(rule.pattern).fullmatch(path):
+                return Verdict(False, f"{path} may not be changed", rule.source)
+        return self._judge_allowed("edit", path)
+
+    def judge_fetch(self, host: str) -> Verdict:
+        """Return what the rules say of fetching from a host."""
+        for rule in self.of(self.deny, "fetch"):
+            if rule.matches_surely(host.lower()):
+                return Verdict(False, f"nothing may be fetched from {host}", rule.source)
+        return self._judge_allowed("fetch", host.lower())
+
+    def _judge_allowed(self, kind: Kind, what: str) -> Verdict:
+        allow = self.of(self.allow, kind)
+        for rule in allow:
+            is_path = kind == "edit"
+            if to_path_pattern(rule.pattern).fullmatch(what) if is_path else rule.matches_surely(what):
+                return Verdict(True, "it is allowed", rule.source)
+        return Verdict(None, f"{what} matches no pattern that allows it" if allow else "")
+
+
+def _judge_allowed(reading: Reading, allow: tuple[Rule, ...]) -> Verdict:
+    """Return whether all of a line is allowed."""
+    for name, value in (one for simple in reading.script.commands for one in simple.assignments):
+        if _RISKY_VARIABLES.fullmatch(name) and value.text not in _HARMLESS_VALUES:
+            return Verdict(None, f"it sets {name}, which changes what programs do")
+    used = ""
+    for program in reading.programs:
+        pattern = _allow(program, allow)
+        if pattern is None:
+            return Verdict(None, f"{shorten(program)} matches no pattern that allows it")
+        used = used or pattern
+    return Verdict(True, "every part of it is allowed", used)
+
+
+def iter_targets(reading: Reading) -> Iterator[Word]:
+    """Yield the files that a line writes with redirections."""
+    for simple in reading.script.commands:
+        yield from (redirect.target for redirect in simple.redirects if redirect.writes)
+
+
+def shorten(program: Program) -> str:
+    text = " ".join(word.source for word in program.words)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _texts(program: Program) -> tuple[str, ...]:
+    """Return how a program with its words may be written in a pattern."""
+    rest = "".join(f" {word.text}" for word in program.words[1:])
+    return (f"{program.words[0].text}{rest}", f"{program.name}{rest}")
+
+
+def _find_denying(program: Program, deny: Iterable[Rule]) -> Rule | None:
+    texts = _texts(program)
+    for rule in deny:
+        pattern = rule.pattern
+        if any(rule.may_match(text) for text in texts):
+            return rule
+        if not re.search(r"[\s*?]", pattern) and program.name == pattern.rpartition("/")[2]:
+            return rule
+        name = re.split(r"[\s*?]", pattern)[0].rpartition("/")[2]
+        if program.code and name and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", program.code):
+            return rule
+    return None
+
+
+def _allow(program: Program, allow: tuple[Rule, ...]) -> str | None:
+    """Return the pattern that allows a program and all behind it; empty where none is needed, None where none does."""
+    own = _find_allowing(program, allow)
+    inner: str | None = ""
+    for started in program.inner:
+        one = _allow(started, allow)
+        inner = None if one is None or inner is None else inner or one
+    if not program.inner:
+        return own if own is not None else "" if program.name in _STATE_ONLY else None
+    if program.kind == "transparent" and inner is not None:
+        return inner
+    if program.kind == "runner":
+        return own if own is not None else inner
+    if own is not None and inner is not None:
+        return own
+    if own is not None and program.place:
+        # The pattern itself names the inner program: "sudo apt-get *".
+        literal = re.split(r"[*?]", own)[0]
+        start = " ".join(word.text for word in program.words[: program.place + 1])
+        return own if len(literal) >= len(start) else None
+    return None
+
+
+def _find_allowing(program: Program, allow: tuple[Rule, ...]) -> str | None:
+    texts = _texts(program)
+    is_system = program.words[0].text.startswith(_SYSTEM_FOLDERS)
+    for rule in allow:
+        if rule.matches_surely(texts[0]) or (is_system and rule.matches_surely(texts[1])):
+            return rule.source
+    return None
+
+
+def parse_permissions(value: object, name: str) -> Rules:
+    """Return the rules of a table: allow, deny, allowRedirects (or allow_redirects).
+
+    A pattern is a string, or a table with `pattern` and its examples `match` and `not_match`.
+
+    Raises:
+        PolicyError: it is no such table.
+    """
+    if not isinstance(value, Mapping):
+        raise PolicyError(f"{name} is not an object with allow and deny")
+    unknown = set(value) - {"allow", "deny", "allowRedirects", "allow_redirects"}
+    if unknown:
+        raise PolicyError(f"{name} has an unknown field {sorted(map(str, unknown))[0]!r}")
+    redirects = value.get("allowRedirects", value.get("allow_redirects"))
+    if redirects is not None and not isinstance(redirects, bool):
+        raise PolicyError(f"{name}: allowRedirects is neither true nor false")
+    return Rules(
+        tuple(_parse_all(value.get("allow"), f"{name}: allow", is_denying=False)),
+        tuple(_parse_all(value.get("deny"), f"{name}: deny", is_denying=True)),
+        redirects,
+        name=name,
+    )
+
+
+def _parse_all(given: object, name: str, *, is_denying: bool) -> Iterator[Rule]:
+    """Raises PolicyError."""
+    if given is None:
+        return
+    if not isinstance(given, list | tuple):
+        raise PolicyError(f"{name} is not a list of patterns")
+    for item in given:
+        if isinstance(item, str):
+            yield _parse_one(item, (), name, is_denying=is_denying)
+        elif isinstance(item, Mapping) and isinstance(item.get("pattern"), str):
+            if unknown := set(item) - {"pattern", "match", "not_match"}:
+                raise PolicyError(f"{name} has an unknown field {sorted(map(str, unknown))[0]!r}")
+            examples = [
+                Example(line, field == "match")
+                for field in ("match", "not_match")
+                for line in _strings(item.get(field), name)
+            ]
+            yield _parse_one(item["pattern"], examples, name, is_denying=is_denying)
+        else:
+            raise PolicyError(f"{name} holds {item!r}, which is no pattern")
+
+
+def _parse_one(text: str, examples: Iterable[Example], name: str, *, is_denying: bool) -> Rule:
+    """Raises PolicyError."""
+    try:
+        return parse_rule(text, examples, is_denying=is_denying)
+    except PolicyError as error:
+        raise PolicyError(f"{name}: {error}") from None
+
+
+def _strings(given: object, name: str) -> list[str]:
+    lines = [given] if isinstance(given, str) else given or []
+    if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
+        raise PolicyError(f"{name}: match and not_match are lists of strings")
+    return list(lines)

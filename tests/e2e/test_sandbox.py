@@ -1,0 +1,119 @@
+"""What is told of the sandbox, by a run and by doctor, is what commands of a run find."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cline_cli.machine.sandbox import Level
+from tests.conftest import RunCline
+from tests.e2e.conftest import Serve
+from tests.fake_server import calls, text
+from tests.machine.test_sandbox import LEVELS, LINUX, works
+
+PROBES = (
+    'touch "$OUT/a" 2>/dev/null && echo write; touch .git/hooks/x 2>/dev/null && echo protected;'
+    " kill -0 $RUN 2>/dev/null && echo signal; (exec 3<>/dev/tcp/127.0.0.1/$PORT) 2>/dev/null && echo network; echo end"
+)
+
+
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    folder = Path(__file__).parent / f".outside-{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of this machine that somebody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def without_bwrap(tmp_path: Path) -> str:
+    """A PATH on which everything is but bubblewrap."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    for place in reversed(os.environ["PATH"].split(os.pathsep)):
+        for program in Path(place).iterdir() if Path(place).is_dir() else ():
+            if program.name != "bwrap":
+                (folder / program.name).unlink(missing_ok=True)
+                (folder / program.name).symlink_to(program)
+    return str(folder)
+
+
+@LINUX
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("argv", [("--sandbox", "require"), ("--sandbox-network", "off", "--sandbox", "require")])
+def test_what_a_run_tells_is_what_its_commands_find(
+    serve: Serve, cline: RunCline, outside: Path, without_bwrap: str, port: int, level: Level, argv: tuple[str, ...]
+) -> None:
+    if not works(level):
+        pytest.skip(f"{level} does not work on this machine")
+    Path(".git/hooks").mkdir(parents=True)
+    path = {"PATH": without_bwrap} if level == "landlock" else {}
+    probe = f"OUT='{outside}'; PORT={port}; RUN=$(ps -o ppid= -p $PPID | tr -d ' '); {PROBES}"
+    server, ask = serve(calls(("run_commands", {"commands": [probe]})), text("ok"))
+    result = ask("-y", *argv, "--json", "go", **path)
+    assert result.exit_code == 0
+    told = json.loads(result.stdout.splitlines()[0])["sandbox"]
+    assert told["level"] == level
+    (printed,) = server.requests[1].results.values()
+    found = {name for name in ("write", "protected", "network") if f"{name}\\n" in printed}
+    assert "end" in printed
+    assert found.isdisjoint(told["enforced"])
+    assert found <= set(told["not_enforced"])
+    assert "write" in told["enforced"]
+    assert ("network" in told["enforced"]) is ("off" in argv)
+    assert list(outside.iterdir()) == []
+    variables = {"CLINE_SANDBOX": "require", **({"CLINE_SANDBOX_NETWORK": "off"} if "off" in argv else {})}
+    doctor = cline("doctor", "--json", **variables, **path)
+    assert json.loads(doctor.text)["sandbox"] == told
+
+
+@LINUX
+def test_a_refused_write_is_explained_to_the_model(serve: Serve, outside: Path) -> None:
+    if not (works("bubblewrap") or works("landlock")):
+        pytest.skip("no sandbox works on this machine")
+    server, ask = serve(
+        calls(
+            ("run_commands", {"commands": [f"touch {outside}/a"]}),
+            ("editor", {"path": f"{outside}/b", "new_text": "x"}),
+        ),
+        text("ok"),
+    )
+    ask("-y", "--sandbox", "require", "go")
+    command, edited = server.requests[1].results.values()
+    assert "blocked by the sandbox" in command
+    assert "blocked by the sandbox" in edited
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("argv", [("--sandbox", "off"), ()])
+def test_the_run_says_what_confines_it(serve: Serve, argv: tuple[str, ...]) -> None:
+    _, ask = serve(text("ok"))
+    result = ask("-y", "-v", *argv, "go")
+    line = next(line for line in result.stderr.splitlines() if "[sandbox]" in line) if not argv else ""
+    assert bool(line) is not bool(argv)
+
+
+@LINUX
+@pytest.mark.parametrize("line", ["kill -9 $PPID; sleep 1", "kill -9 -1"])
+def test_a_command_that_kills_does_not_end_the_run(serve: Serve, line: str) -> None:
+    if not (works("bubblewrap") or works("landlock")):
+        pytest.skip("no sandbox works on this machine")
+    server, ask = serve(
+        calls(("run_commands", {"commands": [line]})), calls(("run_commands", {"commands": ["echo on"]})), text("ok")
+    )
+    result = ask("-y", "--sandbox", "require", "go")
+    assert (result.exit_code, result.text) == (0, "ok\n")
+    assert "on\\n" in list(server.requests[2].results.values())[-1]
