@@ -106,12 +106,13 @@ class Run:
     def adapt(self, prompt: UserMessage) -> UserMessage:
         return UserMessage((*prompt.parts, TextPart(f"\n\n{self.surroundings}"))) if self.surroundings else prompt
 
-    async def close(self) -> None:
-        """End what the run left running, and let go of connections."""
+    async def close(self, *, leaves: bool = False) -> None:
+        """End what commands left running, unless it is to live on, and let go of connections."""
         try:
-            await end_leftovers()
+            if not leaves:
+                await end_leftovers()
         finally:
-            self.sandbox.close()
+            self.sandbox.close(leaves=leaves)
             await self.agent.provider.close()
             await self.network.close()
 

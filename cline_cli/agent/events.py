@@ -108,12 +108,14 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class LeftoverProcess:
-    """A process that a command left running, and that was ended with the run."""
+    """A process that a command left running, and what became of it with the run."""
 
     pid: int
     command: str
     """Untrusted text."""
     is_ended: bool
+    is_wanted: bool = False
+    """It was asked to live on."""
 
 
 @dataclass(frozen=True, slots=True)

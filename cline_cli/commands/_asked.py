@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cline_cli.app import Options
-from cline_cli.commands._changes import Fate
 from cline_cli.commands._deadline import Deadline
 from cline_cli.environment import Environment
 from cline_cli.errors import UsageError
@@ -16,6 +15,19 @@ from cline_cli.machine.input import StdinMode
 
 if TYPE_CHECKING:  # lazy: few runs write a file
     from cline_cli.machine.output_file import OutputFile
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What is to become of the changes."""
+
+    is_patch: bool = False
+    condition: str = ""
+    """The command of --apply-if."""
+
+    @property
+    def may_go_back(self) -> bool:
+        return self.is_patch or bool(self.condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class Asked:
     output: OutputFile | None = None
     fate: Fate = Fate()
     """What becomes of the files that are changed."""
+    leaves_running: bool = False
+    """What commands left running lives on after the run."""
     is_kept: bool = False
     """As a session."""
     is_bare: bool = False

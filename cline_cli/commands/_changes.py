@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cline_cli.agent.events import RunFinished
 from cline_cli.agent.tool import Scope
+from cline_cli.commands._asked import Fate
 from cline_cli.errors import ApplyError, ClineError
 from cline_cli.machine.process import Command, end_leftovers, run_process
 from cline_cli.policy.decide import Policy
@@ -29,19 +30,6 @@ from cline_cli.workspace.restoring import restore
 SHOWN_LINES = 5
 """Of what the command of --apply-if printed."""
 MAX_CHECK_BYTES = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What is to become of the changes."""
-
-    is_patch: bool = False
-    condition: str = ""
-    """The command of --apply-if."""
-
-    @property
-    def may_go_back(self) -> bool:
-        return self.is_patch or bool(self.condition)
 
 
 @dataclass(slots=True)
@@ -64,12 +52,14 @@ class Changes:
         Raises:
             ClineError: it cannot be kept, and the changes might have to go back.
         """
+        checkpoints = self._checkpoints
+        if checkpoints and checkpoints.record and checkpoints.record.kind != "touched":
+            return ""
         if scope.commands and not scope.edits:
             if all(only_reads(command, policy.leads_outside).only_reads for command in scope.commands):
                 return ""
         elif not scope.edits:
             return ""
-        checkpoints = self._checkpoints
         try:
             if checkpoints is None:
                 place = self.open_place()

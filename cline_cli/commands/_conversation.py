@@ -17,17 +17,17 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cline_cli import app as composition
 from cline_cli.agent.approval import Allow, Deny
-from cline_cli.agent.events import Event, LeftoverProcess, Notice, RunFinished, ToolProgress
+from cline_cli.agent.events import Event, Notice, RunFinished, ToolProgress
 from cline_cli.agent.messages import JsonObject, Usage
 from cline_cli.agent.provider import TextDelta, ThinkingDelta, ToolCallDelta
 from cline_cli.agent.tool import Tool
-from cline_cli.commands._approving import Approving
 from cline_cli.commands._asked import Asked
-from cline_cli.commands._changes import Changes
 from cline_cli.commands._keeping import Keeping
+from cline_cli.commands._leftovers import Leftovers
 from cline_cli.commands._prompt import Prompt, Wanted, read_prompt
 from cline_cli.commands._prose import describe_rules, find_rules_for
 from cline_cli.commands._redacting import Redacting, make_redactor
@@ -45,12 +45,15 @@ from cline_cli.frontends import FrontEnd
 from cline_cli.frontends.choose import choose_front_end
 from cline_cli.machine.input import has_arrived, input_arrives
 from cline_cli.machine.output import Output
-from cline_cli.machine.process import Leftover, end_leftovers, kill_all, list_leftovers
+from cline_cli.machine.process import kill_all
 from cline_cli.machine.sandbox import Report, Sandbox
 from cline_cli.redaction import MaskedBytes
 from cline_cli.session.store import Header, Session
 from cline_cli.text import one_line
 from cline_cli.workspace.mentions import find_mentions
+
+if TYPE_CHECKING:  # lazy: as below
+    from cline_cli.commands._changes import Changes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_S = 1.9
@@ -129,24 +132,17 @@ class _Conversation:
     started_s: float = field(default_factory=time.monotonic)
     running: composition.Run | None = None
     stdin: JsonObject = field(default_factory=dict)
-    ended: dict[int, LeftoverProcess] = field(default_factory=dict)
-    """What commands had left running, by its number."""
+    leftovers: Leftovers = field(init=False)
     is_shown: bool = False
     """RunFinished has been shown, or is being shown."""
     redacting: Redacting = field(init=False)
-    changes: Changes = field(init=False)
+    changes: Changes | None = None
+    """What a run changes; made when it is about to, or when something is to become of it."""
     sandbox: Sandbox = field(default_factory=lambda: Sandbox(Report(detail="commands are approved one by one")))
 
     def __post_init__(self) -> None:
+        self.leftovers = Leftovers(is_sparing=self.asked.leaves_running)
         self.redacting = Redacting(make_redactor(self.choice, self.environment.variables))
-        fate = self.asked.fate
-        self.changes = Changes(
-            self.asked.workspace,
-            fate,
-            self.choice.endpoint.session_id,
-            composition.command_variables(self.environment),
-            lambda: self.keeping.open_place(is_needed=fate.may_go_back),
-        )
 
     async def run(self) -> ClineError | None:
         """Read the prompt, run it, show what happens, and return why it did not complete."""
@@ -170,12 +166,12 @@ class _Conversation:
         finally:
             if watch:
                 watch.cancel()
-            await self._end_leftovers()
-            if told := await self.changes.close():
+            await self.leftovers.end()
+            if self.changes and (told := await self.changes.close()):
                 await self._tell(told)
             if self.running:
-                await self.running.close()
-            self.sandbox.close()
+                await self.running.close(leaves=self.asked.leaves_running)
+            self.sandbox.close(leaves=self.asked.leaves_running)
             if self.front_end and self.is_shown:
                 await self.front_end.close()
 
@@ -197,7 +193,8 @@ class _Conversation:
         if not options.has_tools or options.sandbox.mode == "off" or self.asked.is_dry:
             return setting
         places = place(self.asked.workspace, self.environment, self.paths)
-        self.sandbox = await open_for(options.sandbox, places, self.environment)
+        wanted = options.sandbox._replace(leaves=self.asked.leaves_running)
+        self.sandbox = await open_for(wanted, places, self.environment)
         is_confined = "write" in self.sandbox.report.enforced
         return setting._replace(sandbox=self.sandbox, write_roots=places.writable if is_confined else None)
 
@@ -258,9 +255,9 @@ class _Conversation:
 
     async def _complete(self, finished: RunFinished, prompt: Prompt) -> RunFinished:
         """Do what is left to do at the end of a run, and add to its last event what came of it."""
-        await self._end_leftovers()
+        await self.leftovers.end()
         if self.asked.fate.may_go_back:
-            finished = await self.changes.settle(finished)
+            finished = await self._open_changes().settle(finished)
         error = finished.error
         if prompt.is_stdin_open and self.environment.stdin is not None and has_arrived(self.environment.stdin):
             error = error or _late()
@@ -277,7 +274,7 @@ class _Conversation:
             finished = self.running.agent.finish(error)
         if finished is None:
             finished = RunFinished("", Usage(cost_usd=0.0), 0, 0, time.monotonic() - self.started_s, error)
-        left = tuple(self.ended.values())
+        left = self.leftovers.told
         finished = replace(finished, error=error or finished.error, leftover_processes=left, stdin=self.stdin)
         return self.redacting.redact(finished)
 
@@ -317,16 +314,6 @@ class _Conversation:
         """Keep what is new; return what the person should know of it."""
         assert self.running, "nothing happens before there is an agent"
         return self.keeping.record(event, self.redacting.history(self.running.agent.messages))
-
-    async def _end_leftovers(self) -> None:
-        """End what commands left running, and remember what that was."""
-        before = list_leftovers()
-        if not before:
-            return
-        self.ended.update((one.pid, _to_event(one, is_ended=False)) for one in before)
-        await end_leftovers()
-        alive = {one.pid for one in list_leftovers()}
-        self.ended.update((one.pid, _to_event(one, is_ended=one.pid not in alive)) for one in before)
 
     async def _read_prompt(self) -> Prompt:
         asked = self.asked
@@ -373,7 +360,23 @@ class _Conversation:
 
     async def _approve(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
         assert self.running, "calls come from an agent"
-        return await Approving(self.running.policy, self.changes, self._ask, self._tell)(tool, arguments)
+        from cline_cli.commands._approving import Approving  # lazy: 5 ms, and many runs call no tool
+
+        return await Approving(self.running.policy, self._open_changes(), self._ask, self._tell)(tool, arguments)
+
+    def _open_changes(self) -> Changes:
+        if self.changes is None:
+            from cline_cli.commands._changes import Changes  # lazy: 8 ms, as above
+
+            fate = self.asked.fate
+            self.changes = Changes(
+                self.asked.workspace,
+                fate,
+                self.choice.endpoint.session_id,
+                composition.command_variables(self.environment),
+                lambda: self.keeping.open_place(is_needed=fate.may_go_back),
+            )
+        return self.changes
 
     async def _ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
         return await self._open_front_end().ask(tool, arguments, patterns)
@@ -384,7 +387,3 @@ class _Conversation:
 
 def _late() -> LateInputError:
     return LateInputError("input arrived too late: the run had gone on without it", "--stdin wait waits for it")
-
-
-def _to_event(leftover: Leftover, *, is_ended: bool) -> LeftoverProcess:
-    return LeftoverProcess(leftover.pid, leftover.command, is_ended)

@@ -12,7 +12,7 @@ from cline_cli.commands._values import read_word
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import SandboxError, UsageError
-from cline_cli.machine.sandbox import Mode, Places, Report, Sandbox, UnmetError, Wanted, find_places, open_sandbox
+from cline_cli.machine.sandbox import Mode, Places, Report, Sandbox, UnmetError, Wanted
 
 MODES: Final[tuple[Mode, ...]] = ("auto", "require", "off")
 NETWORK: Final = ("on", "off")
@@ -40,6 +40,8 @@ def list_protected(paths: Paths) -> tuple[Path, ...]:
 
 
 def place(workspace: Path, environment: Environment, paths: Paths) -> Places:
+    from cline_cli.machine.sandbox_levels import find_places  # lazy: 3 ms, and runs without -y have no sandbox
+
     return find_places(workspace, environment.home, environment.variables, list_protected(paths))
 
 
@@ -49,6 +51,8 @@ async def open_for(wanted: Wanted, places: Places, environment: Environment) -> 
     Raises:
         SandboxError: what is required is not to be had here.
     """
+    from cline_cli.machine.sandbox_levels import open_sandbox  # lazy: as above
+
     try:
         return await open_sandbox(wanted, places, command_variables(environment))
     except UnmetError as error:

@@ -108,6 +108,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--sandbox-network", "Whether confined commands reach it: on, off.", "MODE"),
     _row("--patch", "Print the changes as a diff, and leave the files as they were.", against=("--schema", "--stream")),
     _row("--apply-if", "Keep the changes only if this command succeeds.", "CMD"),
+    _row("--leave-running", "Let processes that commands started live on after the run."),
     _row("--worktree", "Work in a new git worktree of the repository."),
     _row("--max-turns", "End after this many model requests (200).", "N"),
     _row("--max-total-tokens", "End when so many tokens went in and out.", "N"),

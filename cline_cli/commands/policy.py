@@ -18,9 +18,10 @@ from cline_cli.config.paths import find_paths
 from cline_cli.environment import Environment
 from cline_cli.errors import DeniedError, UsageError
 from cline_cli.policy.decide import Action, Policy, Verdict
+from cline_cli.policy.judging import shorten
 from cline_cli.policy.programs import read_line
 from cline_cli.policy.reading import only_reads
-from cline_cli.policy.rules import Rules, shorten
+from cline_cli.policy.rules import Rules
 from cline_cli.policy.shell import UnreadableError
 from cline_cli.text import visible
 from cline_cli.workspace.confinement import confine

@@ -12,9 +12,8 @@ from cline_cli.agent.limits import Limits
 from cline_cli.agent.messages import JsonObject
 from cline_cli.app import Chosen, Options, choose, new_session_id
 from cline_cli.commands import VERBS
-from cline_cli.commands._asked import Asked, check_prompt
+from cline_cli.commands._asked import Asked, Fate, check_prompt
 from cline_cli.commands._async import run_to_end, signals_let_through
-from cline_cli.commands._changes import Fate
 from cline_cli.commands._config_given import blame, fill
 from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
@@ -27,7 +26,6 @@ from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._streams import move
 from cline_cli.commands._typer import takes
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
-from cline_cli.commands._worktree import make_worktree
 from cline_cli.commands.options import BUILT
 from cline_cli.config.credentials import FLAG_VARIABLE, read_key_line
 from cline_cli.config.definitions import MAX_TURNS
@@ -100,6 +98,8 @@ def _start(words: str, given: Given, settings: Settings, environment: Environmen
     with deadline.enforced(), signals_let_through():
         asked = read_asked(words, given, settings, environment, deadline)
         if given.flag("worktree") and not asked.is_dry:
+            from cline_cli.commands._worktree import make_worktree  # lazy: few runs have one
+
             asked = replace(asked, workspace=make_worktree(asked.workspace, environment, paths))
         session = open_session(given, paths, asked.workspace)
         options = keep_on(asked.options, session, environment.variables) if session else asked.options
@@ -171,6 +171,7 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         manner=manner,
         output=output,
         fate=Fate(given.flag("patch"), given.text("apply_if") or ""),
+        leaves_running=given.flag("leave_running"),
         is_kept=has_tools and not given.flag("no_session") and not given.flag("dry_run"),
         is_bare=given.flag("bare"),
         is_dry=given.flag("dry_run"),

@@ -284,11 +284,12 @@ class TextFrontEnd:
 
 def _describe_leftovers(processes: tuple[LeftoverProcess, ...]) -> Iterator[str]:
     """Yield a line for the processes that were ended, and one for those that could not be."""
-    for verb, is_ended in (("ended", True), ("could not end", False)):
+    fates = {"ended": (True, False), "could not end": (False, False), "left alone": (False, True)}
+    for verb, fate in fates.items():
         names = [
             f"{one_line(process.command, SUMMARY_CELLS)} (pid {process.pid})"
             for process in processes
-            if process.is_ended == is_ended
+            if (process.is_ended, process.is_wanted) == fate
         ]
         if names:
             count = "1 process" if len(names) == 1 else f"{len(names):,} processes"

@@ -158,15 +158,22 @@ class Launcher:
         with contextlib.suppress(OSError):
             self._channel.send(_encode({"op": "release", "id": number}))
 
-    def lose(self) -> None:
-        """End the launcher and all that came from it: it does not answer, or is not needed any more."""
+    def lose(self, *, leaves: bool = False) -> None:
+        """End the launcher and all that came from it: it does not answer, or is not needed any more.
+
+        With `leaves` what it started lives on.
+        """
         if self.is_lost:
             return
         self.is_lost = True
+        if leaves:
+            with contextlib.suppress(OSError):
+                self._channel.send(_encode({"op": "leave"}))
         with contextlib.suppress(ValueError, RuntimeError):
             asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()
-        self.kill()
+        if not leaves:
+            self.kill()
         for file in self._files:
             os.close(file)
         for shell in self._shells.values():

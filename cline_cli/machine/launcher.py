@@ -9,6 +9,7 @@ FD is a socket to the run. Each message is a line of JSON, some with open files 
                       probe {outside, protected, pid, port}
                       run {id, argv, cwd, env, descriptors} + stdin, stdout, stderr and those descriptors
                       release {id}                         the command's number may be used again
+                      leave {}                             what was started lives on when the socket closes
     launcher -> run   ready + a pidfd of the launcher
                       confined {error, abi} · probed {write, protected, signal, network}
                       started {id} + a pidfd, or failed {id, errno, filename} · exited {id, status}
@@ -70,6 +71,7 @@ class Launcher:
         self.running: dict[int, int] = {}
         """Number of a process -> id of the command."""
         self.usual = count_processes()
+        self.leaves = False
         self.is_guarding = False
         """Whether killing everything that can be reached kills nothing that did not come from here."""
         self.told: set[int] = set()
@@ -119,8 +121,8 @@ class Launcher:
         operation = message["op"]
         if operation == "confine":
             self.send({"op": "confined", **confine(message)})
-        elif operation == "guard":
-            self.is_guarding = True
+        elif operation in {"guard", "leave"}:
+            self.is_guarding, self.leaves = operation == "guard", operation == "leave"
         elif operation == "probe":
             self.send({"op": "probed", **probe_in_child(message)})
         elif operation == "run":
@@ -300,9 +302,8 @@ def probe_in_child(message: Json) -> Json:
         finally:
             os._exit(0)
     os.close(writer)
-    data = os.read(reader, 4096)
-    os.close(reader)
-    return json.loads(data) if data else {}
+    with open(reader, "rb") as answer:
+        return json.loads(answer.read() or b"{}")
 
 
 def probe(message: Json) -> Json:
@@ -359,7 +360,8 @@ def limit_processes() -> None:
         most = count_processes() + STORM_PROCESSES
         soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
         if soft == resource.RLIM_INFINITY or soft > most:
-            resource.setrlimit(resource.RLIMIT_NPROC, (most, hard))
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NPROC, (most, hard))
 
 
 def kill_all() -> None:
@@ -382,8 +384,7 @@ def main() -> None:
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    with contextlib.suppress(OSError):
-        limit_processes()
+    limit_processes()
     launcher = Launcher(int(sys.argv[1]))
     try:
         with contextlib.suppress(OSError):
@@ -391,7 +392,8 @@ def main() -> None:
     finally:
         if launcher.is_guarding:
             kill_reachable()
-        kill_all()
+        if not launcher.leaves:
+            kill_all()
 
 
 if __name__ == "__main__":

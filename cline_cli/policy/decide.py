@@ -12,15 +12,18 @@ commands (edits, hosts) are allowed, -y allows no others. A shell line reads the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cline_cli.policy.programs import Program, Reading, read_line
-from cline_cli.policy.reading import LeadsOutside, only_reads
-from cline_cli.policy.rules import Kind, Rule, Rules, iter_targets, parse_rule
+from cline_cli.policy.rules import Kind, Rule, Rules, parse_rule
 from cline_cli.policy.rules import Verdict as Judgement
-from cline_cli.policy.shell import UnreadableError
 
+if TYPE_CHECKING:  # lazy: as below
+    from cline_cli.policy.reading import Finding
+
+LeadsOutside = Callable[[str], bool]
+"""Whether a path, as it stands in a command in the workspace folder, leads out of what may be read. May hold `*`."""
 Mode = Literal["act", "plan"]
 
 PLAN_ONLY = "Denied: this is plan mode, where nothing is changed. Do not look for another way; put it into your plan."
@@ -28,11 +31,6 @@ NOBODY_TO_ASK = (
     "Denied: nobody is there to approve it. Do not look for another way; finish with what you can do, and say what you"
     " would have done."
 )
-_BY_SUBCOMMAND = frozenset(
-    "git npm pnpm yarn npx cargo go docker kubectl uv poetry pip make gh dotnet mvn bundle composer terraform rake"
-    " python python3 apt apt-get brew systemctl sudo node".split()
-)
-"""Programs that do as many things as they have subcommands: what is allowed of them is one of these."""
 
 
 class Verdict(NamedTuple):
@@ -101,7 +99,7 @@ class Policy:
             return self._judge_plan(action)
         if self.auto_approve or self._is_allowed(judgements, action):
             return Verdict("allow")
-        if action.kind == "command" and only_reads(action.what, self.leads_outside).only_reads:
+        if action.kind == "command" and _reads(action.what, self.leads_outside).only_reads:
             return Verdict("allow")
         return self._settle(action)
 
@@ -131,7 +129,7 @@ class Policy:
             return is_listed
         if any(rules.allows_redirects for rules in self.rules):
             return True
-        return all(one.is_literal and self._may_edit(one.text) for one in iter_targets(read_line(action.what)))
+        return all(target is not None and self._may_edit(target) for target in _targets(action.what))
 
     def _may_edit(self, path: str) -> bool:
         action = Action("edit", path.removeprefix("./"))
@@ -142,20 +140,16 @@ class Policy:
         """Deny what writes a file that may not be changed, as far as that can be read."""
         if not any(rules.of(rules.deny, "edit") for rules in self.rules):
             return None
-        try:
-            targets = list(iter_targets(read_line(line)))
-        except UnreadableError:
-            return None
-        for target in targets:
+        for target in filter(None, _targets(line)):
             for rules in self.rules:
-                judgement = rules.judge_edit(target.text.removeprefix("./"))
+                judgement = rules.judge_edit(target.removeprefix("./"))
                 if judgement.is_allowed is False:
                     return _deny_by_rule(rules, judgement)
         return None
 
     def _judge_plan(self, action: Action) -> Verdict:
         if action.kind == "command":
-            finding = only_reads(action.what, self.leads_outside)
+            finding = _reads(action.what, self.leads_outside)
             if finding.only_reads:
                 return Verdict("allow")
             return Verdict("deny", f"{PLAN_ONLY} ({finding.reason}.)", "plan mode changes nothing")
@@ -180,32 +174,25 @@ def propose(action: Action) -> str:
     """Return a pattern that allows an action and those like it; empty where none does."""
     if action.kind != "command":
         return f"{action.kind}:{action.what}"
-    try:
-        reading = read_line(action.what)
-    except UnreadableError:
-        return ""
-    patterns = {_propose_for(program) for program in _unlisted(reading)}
-    return patterns.pop() if len(patterns) == 1 else ""
+    from cline_cli.policy.judging import propose as propose_for  # lazy: 8 ms, and few calls are asked for
+
+    return propose_for(action.what)
 
 
-def _unlisted(reading: Reading) -> list[Program]:
-    """Return the programs of a line that somebody has to allow."""
-    nothing = Rules(allow=(Rule("command", "\n", ""),))
-    return [
-        program
-        for program in reading.programs
-        if nothing.judge_command(" ".join(word.source for word in program.words)).is_allowed is not True
-    ]
+def _reads(line: str, leads_outside: LeadsOutside) -> Finding:
+    from cline_cli.policy.reading import only_reads  # lazy: 10 ms, and with -y no command is looked at so
+
+    return only_reads(line, leads_outside)
 
 
-def _propose_for(program: Program) -> str:
-    words = program.words
-    start = program.place if program.kind == "transparent" else 0
-    chosen = [words[start].text]
-    following = words[start + 1 :]
-    if chosen[0] in _BY_SUBCOMMAND and following and following[0].is_literal and " " not in following[0].text:
-        chosen.append(following[0].text)
-    return f"{' '.join(chosen)} *"
+def _targets(line: str) -> list[str | None]:
+    """Return the files that a line writes with redirections, None for one that is only known when it runs.
+
+    A line that cannot be read writes none that could be told.
+    """
+    from cline_cli.policy.judging import find_targets  # lazy: as above
+
+    return find_targets(line)
 
 
 def _apply(rules: Rules, action: Action) -> Judgement:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from cline_cli.policy.judging import iter_targets, shorten
 from cline_cli.policy.programs import Program, Reading, read_line
-from cline_cli.policy.rules import iter_targets, shorten
 from cline_cli.policy.shell import HOLE, WILD, Simple, UnreadableError, Word
 
 LeadsOutside = Callable[[str], bool]

@@ -11,61 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from cline_cli.policy._glob import covers, may_match, to_path_pattern
-from cline_cli.policy.programs import Program, Reading, read_line
-from cline_cli.policy.shell import UnreadableError, Word
+from cline_cli.policy._glob import to_path_pattern
+from cline_cli.policy._patterns import Example, Kind, PolicyError, Rule, Verdict
 
-_STATE_ONLY = frozenset(
-    ": true false cd pushd popd [ test export local declare typeset readonly unset set shopt shift return break"
-    " continue exit wait read trap eval exec command builtin".split()
-)
-"""What only moves about in the shell, prints nothing and starts nothing that is not judged by itself."""
-_RISKY_VARIABLES = re.compile(
-    r"PATH|LD_\w+|DYLD_\w+|(?:GIT_)?(?:PAGER|EDITOR)|VISUAL|BROWSER|GIT_\w*(?:SSH|EXTERNAL|CONFIG|EXEC|PROXY|ASKPASS)\w*"
-    r"|LESSOPEN|PYTHON(?:STARTUP|HOME|PATH)|PERL5(?:OPT|LIB|DB)|RUBY(?:OPT|LIB)|NODE_OPTIONS|TAR_OPTIONS|RSYNC_RSH"
-    r"|MAKEFLAGS|SHELL|RIPGREP_CONFIG_PATH|GREP_OPTIONS|MANPAGER|CDPATH|GLOBIGNORE"
-)
-"""With these an allowed program does something else than it says."""
-_HARMLESS_VALUES = frozenset({"", "cat", "true", ":"})
-_SYSTEM_FOLDERS = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
+__all__ = ["Example", "Kind", "PolicyError", "Rule", "Rules", "Verdict", "parse_permissions", "parse_rule"]
+
+
 _PREFIX = re.compile(r"(edit|fetch)(?::|$)")
-
-Kind = Literal["command", "edit", "fetch"]
-
-
-class PolicyError(Exception):
-    """A policy that is none, or does not do what its examples say; the message says where."""
-
-
-class Verdict(NamedTuple):
-    is_allowed: bool | None
-    """None where no rule says anything."""
-    reason: str = ""
-    rule: str = ""
-    """The pattern that decided."""
-
-
-class Example(NamedTuple):
-    """What a policy's author says that it does; checked when it is loaded."""
-
-    line: str
-    matches: bool
-    """Whether the pattern is to match this line."""
-
-
-class Rule(NamedTuple):
-    kind: Kind
-    pattern: str
-    source: str
-    """As it was written."""
-
-    def matches_surely(self, text: str) -> bool:
-        return covers(self.pattern, text)
-
-    def may_match(self, text: str) -> bool:
-        return may_match(self.pattern, text)
 
 
 def parse_rule(text: str, examples: Iterable[Example] = (), *, is_denying: bool = False) -> Rule:
@@ -124,16 +78,9 @@ class Rules(NamedTuple):
         allow, deny = self.of(self.allow, "command"), self.of(self.deny, "command")
         if not allow and not deny and self.allows_redirects is not False:
             return Verdict(None)
-        try:
-            reading = read_line(line)
-        except UnreadableError as error:
-            return Verdict(False, f"the command cannot be read: {error}")
-        for program in reading.all():
-            if rule := _find_denying(program, deny):
-                return Verdict(False, f"{shorten(program)} is denied", rule.source)
-        if self.allows_redirects is False and (target := next(iter_targets(reading), None)):
-            return Verdict(False, f"it writes the file {target.source}, and redirects are not allowed")
-        return _judge_allowed(reading, allow) if allow else Verdict(None)
+        from cline_cli.policy.judging import judge_line  # lazy: 8 ms, and few runs have rules for commands
+
+        return judge_line(line, allow, deny, allows_redirects=self.allows_redirects is not False)
 
     def judge_edit(self, path: str) -> Verdict:
         """Return what the rules say of a change to a file, named by its path in the workspace, or a whole path."""
@@ -156,83 +103,6 @@ class Rules(NamedTuple):
             if to_path_pattern(rule.pattern).fullmatch(what) if is_path else rule.matches_surely(what):
                 return Verdict(True, "it is allowed", rule.source)
         return Verdict(None, f"{what} matches no pattern that allows it" if allow else "")
-
-
-def _judge_allowed(reading: Reading, allow: tuple[Rule, ...]) -> Verdict:
-    """Return whether all of a line is allowed."""
-    for name, value in (one for simple in reading.script.commands for one in simple.assignments):
-        if _RISKY_VARIABLES.fullmatch(name) and value.text not in _HARMLESS_VALUES:
-            return Verdict(None, f"it sets {name}, which changes what programs do")
-    used = ""
-    for program in reading.programs:
-        pattern = _allow(program, allow)
-        if pattern is None:
-            return Verdict(None, f"{shorten(program)} matches no pattern that allows it")
-        used = used or pattern
-    return Verdict(True, "every part of it is allowed", used)
-
-
-def iter_targets(reading: Reading) -> Iterator[Word]:
-    """Yield the files that a line writes with redirections."""
-    for simple in reading.script.commands:
-        yield from (redirect.target for redirect in simple.redirects if redirect.writes)
-
-
-def shorten(program: Program) -> str:
-    text = " ".join(word.source for word in program.words)
-    return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def _texts(program: Program) -> tuple[str, ...]:
-    """Return how a program with its words may be written in a pattern."""
-    rest = "".join(f" {word.text}" for word in program.words[1:])
-    return (f"{program.words[0].text}{rest}", f"{program.name}{rest}")
-
-
-def _find_denying(program: Program, deny: Iterable[Rule]) -> Rule | None:
-    texts = _texts(program)
-    for rule in deny:
-        pattern = rule.pattern
-        if any(rule.may_match(text) for text in texts):
-            return rule
-        if not re.search(r"[\s*?]", pattern) and program.name == pattern.rpartition("/")[2]:
-            return rule
-        name = re.split(r"[\s*?]", pattern)[0].rpartition("/")[2]
-        if program.code and name and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", program.code):
-            return rule
-    return None
-
-
-def _allow(program: Program, allow: tuple[Rule, ...]) -> str | None:
-    """Return the pattern that allows a program and all behind it; empty where none is needed, None where none does."""
-    own = _find_allowing(program, allow)
-    inner: str | None = ""
-    for started in program.inner:
-        one = _allow(started, allow)
-        inner = None if one is None or inner is None else inner or one
-    if not program.inner:
-        return own if own is not None else "" if program.name in _STATE_ONLY else None
-    if program.kind == "transparent" and inner is not None:
-        return inner
-    if program.kind == "runner":
-        return own if own is not None else inner
-    if own is not None and inner is not None:
-        return own
-    if own is not None and program.place:
-        # The pattern itself names the inner program: "sudo apt-get *".
-        literal = re.split(r"[*?]", own)[0]
-        start = " ".join(word.text for word in program.words[: program.place + 1])
-        return own if len(literal) >= len(start) else None
-    return None
-
-
-def _find_allowing(program: Program, allow: tuple[Rule, ...]) -> str | None:
-    texts = _texts(program)
-    is_system = program.words[0].text.startswith(_SYSTEM_FOLDERS)
-    for rule in allow:
-        if rule.matches_surely(texts[0]) or (is_system and rule.matches_surely(texts[1])):
-            return rule.source
-    return None
 
 
 def parse_permissions(value: object, name: str) -> Rules:

@@ -6,7 +6,7 @@ earlier ones of `_old_names.py` are understood too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Literal, NamedTuple
 
@@ -62,10 +62,7 @@ def build_tools(
     A model is told of those of which `may_ever` says that a call could run; of those
     that change files, of `edits_by` alone.
     """
-    tools: dict[str, Tool] = {}
-    for name, row in TOOLS.items():
-        build: Callable[[Workplace], Tool] = import_module(f"cline_cli.tools.{row.module}").build
-        tools[name] = build(workplace)
+    shelf = _Shelf(workplace)
 
     def is_of_use(name: str) -> bool:
         row = TOOLS[name]
@@ -73,6 +70,30 @@ def build_tools(
             return False
         return row.is_offered and (row.kind is None or may_ever(row.kind))
 
-    offered = tuple(tool.spec for name, tool in tools.items() if is_of_use(name))
-    old = {name: OldName(tools[own], translate) for name, (own, translate) in OLD_NAMES.items() if own in tools}
-    return Toolbox({**tools, **old}, offered)
+    return Toolbox(shelf, tuple(shelf[name].spec for name in TOOLS if is_of_use(name)))
+
+
+class _Shelf(Mapping[str, Tool]):
+    """Every name that is understood; a tool's module is imported when it is taken down."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+        self._taken: dict[str, Tool] = {}
+
+    def __getitem__(self, name: str) -> Tool:
+        if name not in self._taken:
+            if name in OLD_NAMES:
+                own, translate = OLD_NAMES[name]
+                self._taken[name] = OldName(self[own], translate)
+            else:
+                module = import_module(f"cline_cli.tools.{TOOLS[name].module}")
+                build: Callable[[Workplace], Tool] = module.build
+                self._taken[name] = build(self._workplace)
+        return self._taken[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from TOOLS
+        yield from OLD_NAMES
+
+    def __len__(self) -> int:
+        return len(TOOLS) + len(OLD_NAMES)

@@ -10,7 +10,8 @@ from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.tool import Scope, Tool
 from cline_cli.commands._approving import Approving
-from cline_cli.commands._changes import Changes, Fate
+from cline_cli.commands._asked import Fate
+from cline_cli.commands._changes import Changes
 from cline_cli.errors import ClineError
 from cline_cli.policy.decide import Policy
 from cline_cli.workspace.checkpoint import read_records

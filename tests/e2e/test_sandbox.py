@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +118,19 @@ def test_a_command_that_kills_does_not_end_the_run(serve: Serve, line: str) -> N
     result = ask("-y", "--sandbox", "require", "go")
     assert (result.exit_code, result.text) == (0, "ok\n")
     assert "on\\n" in list(server.requests[2].results.values())[-1]
+
+
+@pytest.mark.parametrize("argv", [("--sandbox", "off"), ("--sandbox", "require"), ()])
+def test_what_is_asked_to_stay_lives_on_after_the_run(serve: Serve, argv: tuple[str, ...]) -> None:
+    if "require" in argv and not (works("bubblewrap") or works("landlock")):
+        pytest.skip("no sandbox works on this machine")
+    line = "setsid sleep 300 & sleep 0.2; grep ^NSpid: /proc/$!/status > numbers"
+    _, ask = serve(calls(("run_commands", {"commands": [line]})), text("ok"))
+    result = ask("-y", "--leave-running", *argv, "go")
+    assert result.exit_code == 0
+    assert "left alone 1 process that commands left running: sleep 300" in result.stderr
+    pid = int(result.stderr.partition("(pid ")[2].partition(")")[0])
+    try:
+        assert Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep")
+    finally:
+        os.kill(pid, signal.SIGKILL)

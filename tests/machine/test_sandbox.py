@@ -14,22 +14,10 @@ from typing import TypeVar
 
 import pytest
 
-from cline_cli.machine import sandbox as module
+from cline_cli.machine import sandbox_levels as module
 from cline_cli.machine.process import Command, Completed, end_leftovers, list_leftovers, run_process
-from cline_cli.machine.sandbox import (
-    Level,
-    Places,
-    Report,
-    Sandbox,
-    UnmetError,
-    Wanted,
-    explain,
-    find_places,
-    open_sandbox,
-    to_bwrap,
-    to_seatbelt,
-    why_unconfined,
-)
+from cline_cli.machine.sandbox import Level, Places, Report, Sandbox, UnmetError, Wanted, explain
+from cline_cli.machine.sandbox_levels import find_places, open_sandbox, to_bwrap, to_seatbelt, why_unconfined
 
 _T = TypeVar("_T")
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Landlock and bubblewrap are of Linux")
@@ -217,7 +205,8 @@ def test_all_ends_with_the_process_that_opened_it(level: Level, places: Places, 
 import asyncio, os
 from pathlib import Path
 from cline_cli.machine.process import Command, run_process
-from cline_cli.machine.sandbox import Places, Wanted, open_sandbox
+from cline_cli.machine.sandbox import Places, Wanted
+from cline_cli.machine.sandbox_levels import open_sandbox
 async def go():
     workspace = Path({str(places.workspace)!r})
     places = Places(workspace, (workspace,), (), Path({str(places.outside)!r}))
@@ -332,7 +321,7 @@ def test_what_the_workspace_lies_in_is_not_protected(tmp_path: Path) -> None:
 def test_the_lines_for_bubblewrap_and_seatbelt_name_every_place(tmp_path: Path) -> None:
     odd = tmp_path / 'a "b" \\c'
     places = Places(odd, (odd, Path("/tmp")), (odd / ".git",))
-    words = to_bwrap("bwrap", places, has_network=False, confines_writes=True)
+    words = to_bwrap("bwrap", places, Wanted("auto", has_network=False), confines_writes=True)
     assert "--unshare-net" in words
     assert [words[at + 1] for at, word in enumerate(words) if word == "--bind"] == [str(odd), "/tmp"]
     assert [words[at + 1] for at, word in enumerate(words) if word == "--ro-bind"] == ["/", str(odd / ".git")]
