@@ -190,6 +190,8 @@ class _Conversation:
             question=self._inquire,
             protected=protected,
         )
+        if options.auto_approve and options.sandbox.mode == "off":
+            self.sandbox = Sandbox(Report(detail="it is off"))
         if not options.has_tools or options.sandbox.mode == "off" or self.asked.is_dry:
             return setting
         places = place(self.asked.workspace, self.environment, self.paths)
@@ -297,9 +299,9 @@ class _Conversation:
         if self.front_end is None:
             manner = self.asked.manner
             report = self.sandbox.report
-            told = (
-                report.describe() if self.asked.options.has_tools and self.asked.options.sandbox.mode != "off" else ""
-            )
+            options = self.asked.options
+            is_told = options.has_tools and (options.auto_approve or options.sandbox.mode != "off")
+            told = report.describe() if is_told else ""
             facts = replace(
                 manner.facts, is_session_kept=self.keeping.is_kept, sandbox=to_json(report), sandbox_line=told
             )

@@ -63,7 +63,8 @@ def policy(  # noqa: PLR0913  # one parameter an option: this is the table that 
     if action == "show":
         say(environment, _to_json(rules) if json else _to_lines(rules))
         return
-    is_approved = yolo or opened.found.get(("auto_approve",)) is not None
+    saved = opened.found.get(("auto_approve",))
+    is_approved = yolo or (saved is not None and saved.value is True)
     judge = Policy(
         "plan" if plan else "act",
         is_approved,

@@ -55,9 +55,7 @@ STORM_PROCESSES = 2_500
 """More than there were at first: somebody's commands multiply. One signal to all that it reaches outruns them."""
 WATCH_MS = 200
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MAX_BYTES = 4 * 1024 * 1024
-MAX_FILES = 64
-KILL_ROUNDS = 50
+MAX_BYTES, MAX_FILES, KILL_ROUNDS = 4 * 1024 * 1024, 64, 50
 
 Json = dict[str, object]
 libc = ctypes.CDLL(None, use_errno=True)
@@ -303,7 +301,8 @@ def probe_in_child(message: Json) -> Json:
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as answer:
-        return json.loads(answer.read() or b"{}")
+        found: Json = json.loads(answer.read() or b"{}")
+    return found
 
 
 def probe(message: Json) -> Json:

@@ -23,6 +23,9 @@ from cline_cli.workspace._states import MAX_FILE_BYTES, Entry, State
 
 REFS = "refs/cline/checkpoints"
 MAX_FILES = 100_000
+MAX_NEW_BYTES = 300_000_000
+"""Of files that are new or changed since the last commit, and are kept in every checkpoint."""
+MAX_LEFT_OUT = 1_000
 _TIMEOUT_S = 120.0
 _MAX_BYTES = 256 * 1024 * 1024
 _SWITCHES = (
@@ -66,11 +69,11 @@ class GitStore:
         async with self._private_index() as index:
             with suppress(GitError):  # it says no where something is unmerged, and has done its work
                 await self._git("update-index", "-q", "--refresh", index=index)
-            await self._put_in(index)
+            skipped = await self._put_in(index)
             tree = (await self._git("write-tree", index=index)).decode().strip()
             names = _split(await self._git("ls-files", "-z", index=index))
-        left_out = [name for name in names if not _fits(self.root / name)]
-        notes = {"modes": self._find_modes(names), "left_out": left_out[:1000]}
+        left_out = [*skipped, *(name for name in names if name not in skipped and not _fits(self.root / name))]
+        notes = {"modes": self._find_modes(names), "left_out": left_out[:MAX_LEFT_OUT]}
         head = await self._find_head()
         parents = ("-p", head) if head else ()
         message = f"checkpoint of cline\n\n{json.dumps(notes)}\n".encode()
@@ -114,8 +117,8 @@ class GitStore:
         refs = (await self._git("for-each-ref", "--format=%(refname)", REFS)).decode().split()
         return tuple(dict.fromkeys(ref.removeprefix(f"{REFS}/").partition("/")[0] for ref in refs))
 
-    async def _put_in(self, index: Path) -> None:
-        """Put into the index what is there as it is there, byte for byte."""
+    async def _put_in(self, index: Path) -> set[str]:
+        """Put into the index what is there as it is there, byte for byte; return what would be too much to keep."""
         changed = _split(await self._git("diff-files", "--name-only", "-z", "--ignore-submodules=all", index=index))
         others = _split(await self._git("ls-files", "-z", "--others", "--exclude-standard", index=index))
         unmerged = [line.partition("\t")[2] for line in _split(await self._git("ls-files", "-u", "-z", index=index))]
@@ -124,6 +127,8 @@ class GitStore:
         if len(paths) > MAX_FILES:
             raise GitError(f"more than {MAX_FILES:,} files are changed or new")
         kinds = {path: self._look_at(path) for path in paths}
+        skipped = self._find_excess([path for path, kind in kinds.items() if kind and kind[0] != "120000"])
+        kinds = {path: kind for path, kind in kinds.items() if path not in skipped}
         files = [path for path, kind in kinds.items() if kind and kind[0] != "120000"]
         blobs = await self._keep(files)
         for path, kind in kinds.items():
@@ -137,6 +142,21 @@ class GitStore:
         if lines:
             data = os.fsencode("".join(f"{line}\0" for line in lines))
             await self._git("update-index", "-z", "--index-info", stdin=data, index=index)
+        return skipped
+
+    def _find_excess(self, paths: Sequence[str]) -> set[str]:
+        """Return the largest of these files that do not fit into MAX_NEW_BYTES with the others."""
+        sizes: dict[str, int] = {}
+        for path in paths:
+            with suppress(OSError):
+                sizes[path] = os.lstat(self.root / path).st_size
+        room = MAX_NEW_BYTES
+        excess: set[str] = set()
+        for path in sorted(sizes, key=sizes.__getitem__):
+            room -= sizes[path]
+            if room < 0:
+                excess.add(path)
+        return excess
 
     def _look_at(self, path: str) -> tuple[str, str] | None:
         """Return what git calls a file's mode, and where a link leads; None for what is gone or not kept."""

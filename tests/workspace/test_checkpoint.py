@@ -313,6 +313,23 @@ def test_large_files_are_left_out(place: Place, monkeypatch: pytest.MonkeyPatch)
     assert (place.root / "large").read_bytes() == b"y" * 3000
 
 
+def test_no_more_new_bytes_are_kept_in_a_repository_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cline_cli.workspace._git_store.MAX_NEW_BYTES", 1000)
+    place = Place(tmp_path, has_git=True)
+    place.write("small", b"s")
+    place.write("large", b"x" * 2000)
+
+    def work() -> None:
+        place.write("small", b"t")
+        place.write("large", b"y" * 2000)
+
+    assert place.undo(place.run(work)).paths == ("small",)
+    assert (place.root / "large").read_bytes() == b"y" * 2000
+    assert place.git("count-objects").startswith(("3 ", "4 ", "5 ", "6 ", "7 ")), "the large one is not kept"
+
+
 def test_a_checkpoint_that_is_gone_is_told(place: Place) -> None:
     record = place.run(lambda: place.write("a", b"1"))
     if place.has_git:
