@@ -1,4 +1,4 @@
-"""Every fault of a network or a stream that is to be survived has its tests; here they are found by the fault."""
+"""Every fault that is to be survived has its tests; here they are found by the fault."""
 
 from __future__ import annotations
 
@@ -110,6 +110,83 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "the key is nowhere": (
         "e2e/test_canary.py::test_no_key_is_told_or_kept_when_a_server_or_a_command_gives_it_back",
         "e2e/test_canary.py::test_no_key_is_told_or_kept_when_the_wire_format_is_another",
+    ),
+    "a command hangs, ignores SIGTERM, leaves its session": (
+        "machine/test_process_endings.py::test_output_until_then_is_kept_when_the_time_is_up",
+        "machine/test_process_endings.py::test_children_with_and_without_sessions_are_ended_when_the_time_is_up",
+        "machine/test_process_endings.py::test_a_command_is_killed_when_it_ignores_the_request_to_end",
+        "machine/test_sandbox.py::test_a_command_behaves_as_without_a_sandbox",
+    ),
+    "a daemon holds the pipe": (
+        "machine/test_process_endings.py::test_a_background_process_lives_on_until_leftovers_are_ended",
+        "machine/test_process_endings.py::test_a_background_process_may_go_on_printing_when_its_command_has_returned",
+        "machine/test_sandbox.py::test_a_later_command_may_end_what_an_earlier_one_left",
+        "e2e/test_stopping.py::test_what_a_command_left_running_ends_with_the_run",
+    ),
+    "gigabytes of output": (
+        "machine/test_process.py::test_memory_stays_flat_when_a_command_prints_half_a_gigabyte",
+        "machine/test_process.py::test_beginning_and_end_are_kept_when_there_is_too_much_output",
+    ),
+    "a command reads, wants a terminal, a pager, an editor": (
+        "machine/test_process.py::test_reading_ends_at_once_when_a_command_reads_stdin",
+        "machine/test_process.py::test_no_terminal_can_be_opened_by_a_command",
+        "tools/test_run_commands.py::test_nothing_waits_for_a_person",
+    ),
+    "kill -9 $PPID, kill -9 -1, a fork storm": (
+        "machine/test_sandbox.py::test_a_command_that_turns_on_its_sandbox_does_not_end_the_run",
+        "machine/test_sandbox.py::test_processes_that_multiply_are_ended_and_the_run_goes_on",
+        "e2e/test_sandbox.py::test_a_command_that_kills_does_not_end_the_run",
+        "e2e/test_robustness.py::test_the_session_goes_on_when_a_command_killed_the_run",
+    ),
+    "the run is killed while a command runs": (
+        "machine/test_sandbox.py::test_all_ends_with_the_process_that_opened_it",
+    ),
+    "control sequences in output": (
+        "tools/test_run_commands.py::test_control_sequences_and_progress_lines_are_cleaned",
+    ),
+    "odd exits, long commands": (
+        "tools/test_run_commands.py::test_it_is_said_how_a_command_ended",
+        "tools/test_run_commands.py::test_a_command_longer_than_an_argument_may_be_is_run",
+        "tools/test_run_commands.py::test_it_is_said_when_the_workspace_is_gone",
+    ),
+    "keys in the environment of commands": (
+        "e2e/test_run.py::test_commands_do_not_see_the_keys",
+        "machine/test_guard.py::test_memory_and_core_are_closed_when_the_process_is_guarded",
+    ),
+    "links, .., absolute paths": (
+        "machine/test_files.py::test_nothing_outside_is_touched_when_links_are_put_in_the_way",
+        "machine/test_files.py::test_no_link_is_followed_when_one_has_appeared_in_the_path",
+        "workspace/test_checkpoint.py::test_a_folder_that_became_a_link_does_not_lead_out",
+    ),
+    "a file changes between reading and writing": (
+        "machine/test_files.py::test_the_users_version_stays_when_a_file_was_changed_meanwhile",
+        "tools/test_apply_patch.py::test_a_file_that_was_changed_meanwhile_is_not_overwritten",
+    ),
+    "line ends, encodings": (
+        "tools/test_apply_patch.py::test_bytes_outside_the_change_stay_in_200_generated_files",
+        "tools/test_apply_patch.py::test_lines_keep_their_bytes_and_new_ones_end_as_those_beside",
+    ),
+    "killed while it writes": (
+        "machine/test_files.py::test_a_file_is_old_or_new_when_its_writer_is_killed_at_any_moment",
+    ),
+    "the disk is full in the middle of a patch": (
+        "tools/test_apply_patch.py::test_files_that_were_written_are_put_back_when_a_later_one_cannot_be",
+        "machine/test_files.py::test_nothing_changes_when_a_write_fails",
+    ),
+    "pipes, devices, huge files": (
+        "machine/test_files.py::test_opening_does_not_wait_when_it_is_no_ordinary_file",
+        "tools/test_read_files.py::test_little_is_read_when_a_file_is_huge",
+    ),
+    "a sandbox is told of and not there, or taken away": (
+        "machine/test_sandbox.py::test_what_is_told_is_what_commands_find",
+        "machine/test_sandbox.py::test_each_level_that_is_taken_away_is_told_and_the_next_one_taken",
+        "machine/test_sandbox.py::test_without_any_level_a_run_goes_on_unless_it_must_not",
+        "e2e/test_sandbox.py::test_what_a_run_tells_is_what_its_commands_find",
+        "e2e/test_sandbox.py::test_a_refused_write_is_explained_to_the_model",
+    ),
+    "a project brings hooks, addresses, policy": (
+        "e2e/test_changes.py::test_a_project_brings_nothing_into_force_before_it_is_trusted",
+        "config/test_trust.py::test_whatever_changes_has_to_be_trusted_again",
     ),
 }
 

@@ -172,9 +172,8 @@ def _stat_in(folder: int, name: str) -> os.stat_result | None:
 def _replace(folder: int, name: str, data: bytes, mode: int | None) -> None:
     old = _stat_in(folder, name) if mode is None else None
     temporary = f".cline-{os.urandom(8).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     # With 0666 the kernel applies the umask, which cannot be read without changing it for every thread.
-    descriptor = os.open(temporary, flags, 0o666 if old is None and mode is None else 0o600, dir_fd=folder)
+    descriptor, is_named = _open_new(folder, temporary, 0o666 if old is None and mode is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -184,11 +183,25 @@ def _replace(folder: int, name: str, data: bytes, mode: int | None) -> None:
             if mode is not None:
                 os.fchmod(descriptor, mode)
             os.fsync(descriptor)
+            if not is_named:
+                os.link(f"/proc/self/fd/{descriptor}", temporary, dst_dir_fd=folder, follow_symlinks=True)
         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def _open_new(folder: int, name: str, mode: int) -> tuple[int, bool]:
+    """Open a new file, without a name where that can be had: then nothing of it is left if this process dies.
+
+    Return whether it has the name. Raises OSError.
+    """
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    if hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # not every file system has such files
+            return os.open(".", flags | os.O_TMPFILE, mode, dir_fd=folder), False
+    return os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=folder), True
 
 
 def _take_after(folder: int, name: str, old: os.stat_result, descriptor: int) -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -144,6 +145,30 @@ def test_readers_see_old_or_new_when_a_file_is_replaced_again_and_again(folder: 
     while not ended.is_set():
         assert path.read_bytes() in {b"a" * 100_000, b"b" * 100_000}
     thread.join()
+
+
+def test_a_file_is_old_or_new_when_its_writer_is_killed_at_any_moment(folder: Path) -> None:
+    program = f"""
+import os
+from pathlib import Path
+from cline_cli.machine.files import write_confined
+path = Path({str(folder)!r}) / "file"
+for number in range(10**9):
+    data = (b"old", b"new")[number % 2] * 100_000
+    write_confined(path, data, expected=os.lstat(path))
+    print(number, flush=True)
+"""
+    (folder / "file").write_bytes(b"new" * 100_000)
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    for attempt in range(12):
+        with subprocess.Popen([sys.executable, "-c", program], env=variables, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout
+            writer.stdout.readline()
+            time.sleep(attempt * 0.0007)
+            writer.kill()
+        assert (folder / "file").read_bytes() in {b"old" * 100_000, b"new" * 100_000}
+        left = [path.name for path in folder.iterdir() if path.name != "file" and path.is_file()]
+        assert not [name for name in left if (folder / name).stat().st_size != 300_000], "a torn one has no name"
 
 
 def test_missing_folders_are_made_when_a_new_file_is_written_confined(folder: Path) -> None:

@@ -37,6 +37,9 @@ def denying(*patterns: str) -> Rules:
         ("rm *", "python3 -c 'os.system(\"rm x\")'", True),
         ("rm *", "python3 -c 'format(1)'", False),
         ("sudo *", "sudo -n ls", True),
+        ("rm *", "sudo -Z role rm x", True),
+        ("rm *", "env --unknown x rm x", True),
+        ("rm *", "bash --init-file x -c ls", True),
     ],
 )
 def test_a_pattern_denies(pattern: str, line: str, is_denied: bool) -> None:
