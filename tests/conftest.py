@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,3 +82,20 @@ def cline(tmp_path: Path) -> RunCline:
         return Result(process.returncode, stdout, stderr.decode(errors="replace"))
 
     return run
+
+
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    """A folder that is neither temporary nor a cache."""
+    folder = Path(__file__).parent / f".outside-{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of this machine that somebody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        yield number

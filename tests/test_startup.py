@@ -53,6 +53,8 @@ def test_a_one_shot_in_a_pipe_imports_only_what_it_needs(tmp_path: Path) -> None
         modules = modules_of(tmp_path, "hi there", CLINE_API_KEY="sk-test-0123456789", CLINE_API_BASE_URL=server.origin)
     unwanted = {"rich", "keyring", "tomlkit", "tomllib", "httpx._main", "click", "pygments", "xllamacpp", "pip"}
     unwanted |= {"jsonschema", "referencing", "cline_cli.schema", "cline_cli.frontends.json_lines"}
+    unjudged = {"policy.shell", "policy.reading", "machine.sandbox_levels", "workspace.checkpoint", "tools.editor"}
+    assert not modules & {*(f"cline_cli.{name}" for name in unjudged), "yaml", "pathspec", "bs4", "markdownify"}
     assert not modules & unwanted
     assert {"typer", "httpx"} <= modules
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import re
 
-from cline_cli.policy._words import HOLE, WILD
+HOLE = "\0"
+"""In the text of a word: something that only the running shell knows, of any length, spaces and nothing among it."""
+WILD = "\1"
+"""Likewise for what stands for file names: `*`, `?`, `[a-z]`. It never is a slash."""
 
 
 @functools.cache

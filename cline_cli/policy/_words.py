@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-HOLE = "\0"
-"""In a word's text: something that only the running shell knows, of any length, spaces and nothing among it."""
-WILD = "\1"
-"""Likewise for what stands for file names: `*`, `?`, `[a-z]`. It never is a slash."""
+from cline_cli.policy._glob import HOLE, WILD
+
+__all__ = ["HOLE", "WILD", "Redirect", "Script", "Simple", "UnreadableError", "Word"]
 
 
 class UnreadableError(Exception):

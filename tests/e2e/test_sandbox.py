@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,21 +19,6 @@ PROBES = (
     'touch "$OUT/a" 2>/dev/null && echo write; touch .git/hooks/x 2>/dev/null && echo protected;'
     " kill -0 $RUN 2>/dev/null && echo signal; (exec 3<>/dev/tcp/127.0.0.1/$PORT) 2>/dev/null && echo network; echo end"
 )
-
-
-@pytest.fixture
-def outside() -> Iterator[Path]:
-    folder = Path(__file__).parent / f".outside-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port of this machine that somebody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,28 +48,12 @@ def levels() -> list[object]:
 
 
 @pytest.fixture
-def outside() -> Iterator[Path]:
-    """A folder that is neither temporary nor a cache."""
-    folder = Path(__file__).parent / f".outside-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def places(tmp_path: Path, outside: Path) -> Places:
     workspace = Path(os.path.realpath(tmp_path)) / "ws"
     (workspace / ".git" / "hooks").mkdir(parents=True)
     (workspace / ".git" / "config").write_text("[core]\n")
     found = find_places(workspace, None, VARIABLES)
     return found._replace(writable=(workspace,), outside=outside)
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port of this machine that somebody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
 
 
 def within(level: Level, places: Places, work: Callable[[Sandbox], Awaitable[_T]], *, has_network: bool = True) -> _T:
