@@ -47,6 +47,7 @@ SPEC = ToolSpec(
                         "start_line": {"type": ["integer", "null"], "minimum": 1},
                         "end_line": {"type": ["integer", "null"], "description": "inclusive"},
                         "start_byte": {"type": ["integer", "null"], "description": "from 0; for very long lines"},
+                        "end_byte": {"type": ["integer", "null"], "description": "exclusive"},
                     },
                     "required": ["path"],
                     "additionalProperties": False,
@@ -65,6 +66,7 @@ class _Wanted(NamedTuple):
     start: int
     end: int | None
     start_byte: int | None = None
+    end_byte: int | None = None
 
     @property
     def query(self) -> str:
@@ -153,6 +155,7 @@ def _add(files: list[dict[str, JsonValue]], item: JsonValue) -> None:
             ("start_line", inputs.first(item, "start_line", "startLine", "start")),
             ("end_line", inputs.first(item, "end_line", "endLine", "end")),
             ("start_byte", inputs.first(item, "start_byte", "offset")),
+            ("end_byte", inputs.first(item, "end_byte")),
         ):
             line = inputs.number(value, name)
             if line is not None:
@@ -174,8 +177,11 @@ def _to_wanted(file: JsonValue) -> _Wanted:
     # -1 is written for "to the end".
     start_byte = inputs.number(file.get("start_byte"), "start_byte")
     wanted = _Wanted(inputs.text(file["path"], "path"), start, None if end == -1 else end, start_byte)
-    if start_byte is not None and start_byte < 0:
-        raise ToolError(f"{wanted.path}: start_byte {start_byte} comes before the file")
+    end_byte = inputs.number(file.get("end_byte"), "end_byte")
+    if end_byte is not None:
+        wanted = wanted._replace(start_byte=start_byte or 0, end_byte=end_byte)
+    if wanted.start_byte is not None and not 0 <= wanted.start_byte < (end_byte or wanted.start_byte + 1):
+        raise ToolError(f"{wanted.path}: bytes {wanted.start_byte} to {end_byte} are no part of a file")
     if wanted.end is not None and wanted.end < start:
         raise ToolError(f"{wanted.path}: end_line {wanted.end} comes before start_line {start}")
     return wanted
@@ -206,7 +212,8 @@ def _read_bytes(descriptor: int, wanted: _Wanted, encoding: Encoding, max_bytes:
     """Return the text from a byte on, without line numbers. Raises OSError."""
     start = wanted.start_byte or 0
     size = os.fstat(descriptor).st_size
-    data = os.pread(descriptor, max_bytes, start)
+    wanted_bytes = max_bytes if wanted.end_byte is None else min(max_bytes, wanted.end_byte - start)
+    data = os.pread(descriptor, wanted_bytes, start)
     shown = data[len(encoding.bom) :] if start == 0 else data
     end = start + len(data)
     more = f"; start_byte {end} goes on" if end < size else ""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cline_cli.machine.sandbox import Level
 from tests.conftest import RunCline
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import KEY, Serve
 from tests.fake_server import calls, text
 from tests.machine.test_sandbox import LEVELS, LINUX, works
 
@@ -79,6 +81,44 @@ def test_a_refused_write_is_explained_to_the_model(serve: Serve, outside: Path) 
     assert "blocked by the sandbox" in command
     assert "blocked by the sandbox" in edited
     assert list(outside.iterdir()) == []
+
+
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+# Every system call of Landlock is one that this kernel does not know.
+lines = ((0x20, 0, 0, 0), (0x35, 0, 2, 444), (0x35, 1, 0, 447), (0x06, 0, 0, 0x00050000 | 38), (0x06, 0, 0, 0x7FFF0000))
+program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+header = ctypes.create_string_buffer(struct.pack("@HxxxxxxP", len(lines), ctypes.addressof(program)))
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(header)), 0, 0) == 0
+os.execv(sys.executable, [sys.executable, "-m", "cline_cli", *sys.argv[1:]])
+"""
+"""Starts the command on a kernel without Landlock, as far as it can tell."""
+
+
+@LINUX
+def test_without_any_sandbox_a_run_says_so_and_works_on_unless_it_must_not(serve: Serve, without_bwrap: str) -> None:
+    server, _ = serve(calls(("run_commands", {"commands": ["echo on"]})), text("ok"))
+    variables = {"PATH": without_bwrap, "CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin}
+
+    def start(*argv: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", WITHOUT_LANDLOCK, *argv]
+        surroundings = {**os.environ, **variables}
+        return subprocess.run(
+            words, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+
+    for argv in (("--sandbox", "require"), ("--sandbox-network", "off")):
+        refused = start("-y", *argv, "go")
+        assert refused.returncode == 78
+        assert "bubblewrap: there is no program bwrap; landlock: Function not implemented" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    assert server.requests == []
+    worked = start("-y", "-v", "go")
+    assert (worked.returncode, worked.stdout) == (0, "ok\n")
+    assert "[sandbox] none (" in worked.stderr
+    assert json.loads(start("doctor", "--json").stdout)["sandbox"]["level"] == "none"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,28 @@ def test_later_files_are_left_out_when_a_call_is_full(folder: Path) -> None:
     assert not output.is_error
 
 
+@pytest.mark.parametrize(
+    ("asked", "query", "result"),
+    [
+        ({"start_byte": 4}, "b.txt from byte 4", "5ü67\n[bytes 4 to 9 of 9]"),
+        ({"start_byte": 0, "end_byte": 3}, "b.txt from byte 0", "123\n[bytes 0 to 3 of 9; start_byte 3 goes on]"),
+        ({"end_byte": 2}, "b.txt from byte 0", "12\n[bytes 0 to 2 of 9; start_byte 2 goes on]"),
+        ({"start_byte": 6, "end_byte": 99}, "b.txt from byte 6", "\ufffd67\n[bytes 6 to 9 of 9]"),
+        ({"start_byte": 50}, "b.txt from byte 50", "\n[bytes 50 to 50 of 9]"),
+    ],
+)
+def test_some_bytes_come_and_where_they_end(folder: Path, asked: dict[str, int], query: str, result: str) -> None:
+    (folder / "b.txt").write_bytes("12345ü67".encode())
+    entries, _ = read(folder, {"files": [{"path": "b.txt", **asked}]})
+    assert (entries[0]["query"], entries[0]["result"]) == (query, result)
+
+
+@pytest.mark.parametrize("asked", [{"start_byte": -1}, {"start_byte": 5, "end_byte": 5}, {"end_byte": -3}])
+def test_bytes_that_are_no_range_are_refused(folder: Path, asked: dict[str, int]) -> None:
+    with pytest.raises(ToolError, match="no part of a file"):
+        read(folder, {"files": [{"path": "long.txt", **asked}]})
+
+
 def test_an_empty_file_is_said_to_be_empty(folder: Path) -> None:
     (folder / "empty").touch()
     assert read(folder, {"files": ["empty"]})[0][0]["result"] == "[the file is empty]"
