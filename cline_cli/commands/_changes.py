@@ -22,8 +22,7 @@ from cline_cli.machine.process import Command, end_leftovers, run_process
 from cline_cli.policy.decide import Policy
 from cline_cli.policy.reading import only_reads
 from cline_cli.text import one_line, sanitize
-from cline_cli.workspace._states import Change
-from cline_cli.workspace.checkpoint import CheckpointError, Checkpoints, open_store
+from cline_cli.workspace.checkpoint import Change, CheckpointError, Checkpoints, open_store
 from cline_cli.workspace.patch import to_patch
 from cline_cli.workspace.restoring import restore
 

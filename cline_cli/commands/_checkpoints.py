@@ -12,9 +12,16 @@ from cline_cli.commands._history_ids import LAST, find_id
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError, UsageError
-from cline_cli.session._finding import check_id
-from cline_cli.workspace._states import Change, Store
-from cline_cli.workspace.checkpoint import CheckpointError, Record, find_changes, open_store, read_records
+from cline_cli.session.reading import check_id
+from cline_cli.workspace.checkpoint import (
+    Change,
+    CheckpointError,
+    Record,
+    Store,
+    find_changes,
+    open_store,
+    read_records,
+)
 
 
 class Found(NamedTuple):

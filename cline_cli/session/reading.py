@@ -27,7 +27,7 @@ from cline_cli.session._row import Row, State, to_document, to_row, to_timestamp
 from cline_cli.session.original import Entry
 from cline_cli.session.records import Status
 
-__all__ = ["Entry", "Row", "Status", "Transcript", "find_rows", "list_rows", "read_transcript"]
+__all__ = ["Entry", "Row", "Status", "Transcript", "check_id", "find_rows", "list_rows", "read_transcript"]
 
 
 MAX_SKIMMED_BYTES = 16 << 20

@@ -23,6 +23,18 @@ from cline_cli.workspace._copy_store import CopyStore, TooManyError
 from cline_cli.workspace._git_store import REFS, GitError, GitStore, find_repository
 from cline_cli.workspace._states import Change, State, Store, compare
 
+__all__ = [
+    "Change",
+    "CheckpointError",
+    "Checkpoints",
+    "Record",
+    "Store",
+    "find_changes",
+    "mark_undone",
+    "open_store",
+    "read_records",
+]
+
 COPIES = "checkpoints"
 RECORDS = "records"
 _MAX_RECORD_BYTES = 10_000_000

@@ -87,6 +87,14 @@ def test_a_session_is_undone_by_its_id_and_what_is_mine_stays(serve: Serve, clin
     assert Path("a.txt").read_text() == "one\ntwo\n"
 
 
+@pytest.mark.parametrize("verb", ["undo", "diff"])
+@pytest.mark.parametrize("session", ["../x", "1795710219819_nope1", "..", "/"])
+def test_a_session_that_is_none_is_told(cline: RunCline, verb: str, session: str) -> None:
+    result = cline(verb, session)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_run_that_only_reads_makes_no_checkpoint(serve: Serve, cline: RunCline, workspace: Path) -> None:
     _, ask = serve(calls(("run_commands", {"commands": ["ls | wc -l"]})), text("ok"))
     assert ask("-y", "go").exit_code == 0
