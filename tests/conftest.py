@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,11 +88,18 @@ def cline(tmp_path: Path) -> RunCline:
 
 @pytest.fixture
 def outside() -> Iterator[Path]:
-    """A folder that is neither temporary nor a cache."""
-    folder = Path(__file__).parent / f".outside-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    """A folder that is neither temporary nor a cache, so that a sandbox keeps commands from it."""
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    temporary = [Path(os.path.realpath(path)) for path in ("/tmp", "/var/tmp", tempfile.gettempdir(), own / ".cache")]
+    for base in (Path(__file__).parent, own, Path("/srv"), Path("/opt"), Path("/")):
+        real = Path(os.path.realpath(base))
+        if os.access(real, os.W_OK) and not any(map(real.is_relative_to, temporary)):
+            folder = real / f".cline-test-{os.getpid()}"
+            folder.mkdir()
+            yield folder
+            shutil.rmtree(folder)
+            return
+    pytest.skip("there is nowhere to write but in temporary folders")
 
 
 @pytest.fixture
