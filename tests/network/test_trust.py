@@ -105,7 +105,8 @@ def ask(url: str, context: ssl.SSLContext) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.strip("/").rpartition(":")[2]), ssl=context)
         writer.write(b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}')
         line = await reader.readline()
-        writer.close()
+        writer.transport.abort()  # a farewell in TLS may take longer than the loop lives
+        await writer.wait_closed()
         return line.strip()
 
     return asyncio.run(exchange())
