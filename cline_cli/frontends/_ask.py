@@ -16,7 +16,7 @@ import os
 import re
 import select
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
 
@@ -76,8 +76,7 @@ async def ask(
     try:
         columns = _measure(terminal)
         rows = [*_title(tool.summary(arguments), columns), *lay_out(arguments, columns), *_offer(patterns, columns)]
-        await Output(terminal).write_text("\n".join(paint(row, style if is_styled else "") for row, style in rows))
-        answer = await _read_answer(terminal)
+        answer = await _put(terminal, [paint(row, style if is_styled else "") for row, style in rows])
     except (OSError, termios.error):
         return Deny("Nobody could be asked: the terminal is gone.")
     finally:
@@ -99,8 +98,7 @@ async def inquire(
         for number, option in enumerate(options, 1):
             rows += [(row, "") for row in _break(f"{number}  {visible(option)}", columns, INDENT)]
         rows.append(("a number, or your own words: " if options else "your answer: ", DIM))
-        await Output(terminal).write_text("\n".join(paint(row, style if is_styled else "") for row, style in rows))
-        answer = await _read_answer(terminal)
+        answer = await _put(terminal, [paint(row, style if is_styled else "") for row, style in rows])
     except (OSError, termios.error):
         return ""
     finally:
@@ -212,18 +210,31 @@ def _measure(terminal: int) -> int:
         return USUAL_COLUMNS
 
 
-async def _read_answer(terminal: int) -> str:
-    """Read one line; empty where the terminal says that no more will come.
+async def _put(terminal: int, rows: list[str]) -> str:
+    """Show the rows and return the line that is typed behind the last of them.
+
+    Raises:
+        OSError: the terminal is gone; likewise termios.error.
+    """
+    output = Output(terminal)
+    await output.write_text("".join(f"{row}\n" for row in rows[:-1]))
+    return await read_answer(terminal, lambda: output.write_text(rows[-1]))
+
+
+async def read_answer(terminal: int, prompt: Callable[[], Awaitable[None]]) -> str:
+    """Prompt, and read one line; empty where the terminal says that no more will come.
+
+    What was typed before does not answer. From the prompt on all does: a program that answers is quick.
 
     Raises:
         OSError: the terminal is gone; likewise termios.error.
     """
     before = termios.tcgetattr(terminal)
-    # What was typed before the question stood there does not answer it.
     termios.tcflush(terminal, termios.TCIFLUSH)
     termios.tcsetattr(terminal, termios.TCSANOW, _in_line_mode(before))
     answer = ""
     try:
+        await prompt()
         while True:
             await _wait_until_readable(terminal)
             with suppress(BlockingIOError):

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import NamedTuple, Self
 
-from cline_cli.policy._words import HOLE, WILD, Simple, UnreadableError, Word
+from cline_cli.policy._words import HOLE, SHELL_VARIABLES, WILD, Simple, UnreadableError, Word
 
 MAX_DEPTH = 25
 META = frozenset(" \t\n;&|<>()")
@@ -34,6 +34,8 @@ class Found:
         self.commands: list[Simple] = []
         self.literals: list[str] = []
         self.computes = False
+        self.declares = False
+        """It declares variables whose name or value is only known when it runs."""
 
 
 class WordReader(ABC):
@@ -226,6 +228,8 @@ class WordReader(ABC):
         self._at = match.end()
         self._index()
         rest = self._text[self._at : self._at + 3]
+        if SHELL_VARIABLES.fullmatch(match[0]) and re.match(r":?=", rest):
+            raise UnreadableError(f"the shell runs what {match[0]} holds")
         if rest.startswith("@") and not re.match(r"@[QULuak]\}", rest):
             raise UnreadableError("${name@P} runs what the variable holds")
         self._found.computes |= bool(re.match(r":[^-=?+]", rest))

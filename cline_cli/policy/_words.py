@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from cline_cli.policy._glob import HOLE, WILD
 
-__all__ = ["HOLE", "WILD", "Redirect", "Script", "Simple", "UnreadableError", "Word"]
+__all__ = ["HOLE", "SHELL_VARIABLES", "WILD", "Redirect", "Script", "Simple", "UnreadableError", "Word"]
+
+
+SHELL_VARIABLES = re.compile(r"BASH_ENV|PS4|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|BASH_FUNC.*")
+"""Bash runs what they hold, or changes how it reads."""
 
 
 class UnreadableError(Exception):

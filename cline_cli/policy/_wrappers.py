@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from cline_cli.policy._words import UnreadableError, Word
+from cline_cli.policy._words import HOLE, UnreadableError, Word
 
 Kind = Literal["plain", "transparent", "strict", "runner"]
 """What an allowed inner program says of the whole: nothing, there is none · enough, `timeout 9 make` does what `make`
@@ -80,16 +80,32 @@ RUNNERS: Mapping[str, frozenset[str]] = {
 """Program -> its words that start another one; empty where it always does. Their options are too many to know."""
 CARRIERS: Mapping[str, frozenset[str]] = {
     "fzf": frozenset({"--preview", "--bind"}),
+    "install": frozenset({"--strip-program"}),
     "man": frozenset({"-P", "--pager"}),
     "rg": frozenset({"--pre", "--hostname-bin"}),
     "rsync": frozenset({"-e", "--rsh"}),
     "scp": frozenset({"-S", "-o"}),
-    "sftp": frozenset({"-S", "-o"}),
+    "sftp": frozenset({"-S", "-o", "-D"}),
     "sort": frozenset({"--compress-program"}),
+    "split": frozenset({"--filter"}),
     "ssh": frozenset({"-o"}),
     "tar": frozenset({"-I", "--use-compress-program", "--to-command", "--checkpoint-action", "--rsh-command", "-F"}),
 }
 """Program -> options whose value is something to run."""
+TEXT_OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("cc", "c++", "gcc", "g++", "clang", "clang++"), r"-wrapper()"),
+    **dict.fromkeys(("less", "more"), r"\+(.*)"),
+    "rpm": r"(?:-E|--eval)(.*)",
+    "tar": r"-?[A-Za-z]*?[IF](.*)|--(?:info|new-vol).*",
+    "zip": r"-TT(.*)|--unzip-command.*",
+}
+"""Program -> the words that make it run something, with what it runs, if that is in them: its words are code then."""
+LAUNCHERS = frozenset(
+    "catchsegv choom cpulimit dbus-run-session dumb-init eatmydata envdir faketime gdbserver heaptrack hyperfine i386"
+    " linux32 linux64 numactl perf pkexec proxychains proxychains4 rlwrap rr setarch systemd-cat tini torsocks tsocks"
+    " uname26 uftrace valgrind watchexec x86_64".split()
+)
+"""Programs that start another one, with options that are not known here."""
 SHELLS = frozenset("sh bash dash ash zsh ksh mksh rbash".split())
 INTERPRETERS = re.compile(
     r"(?:python|pypy|perl|ruby|node|nodejs|deno|bun|php|lua|tclsh|expect|R|Rscript|awk|gawk|mawk|nawk|sed|vim?|nvim|ex|ed"
@@ -98,11 +114,15 @@ INTERPRETERS = re.compile(
 """Programs whose words may be code, in which a name that is denied is not let pass."""
 REFUSED = frozenset(
     "parallel strace ltrace chroot unshare nsenter fish csh tcsh nu elvish systemd-run crontab chrt runcon"
-    " bwrap firejail gosu su-exec setpriv start-stop-daemon prlimit proot fakeroot entr socat ncat".split()
+    " bwrap firejail sg newgrp run-parts gosu su-exec setpriv start-stop-daemon prlimit proot fakeroot entr socat"
+    " ncat".split()
 )
 """Programs that run what they are told, in ways that are not read."""
 
 
+_LETTERS = frozenset("cefhlmnoruvxCEO")
+_LONG_OPTIONS = frozenset({"--norc", "--noprofile", "--posix", "--login", "--verbose"})
+_HARMLESS_SWITCHES = frozenset("pipefail errexit nounset xtrace verbose noclobber noglob globstar nullglob".split())
 _ATTACHED = {"nice": r"-\d+", "xargs": r"-(?:i.*|l\d*|e.*)"}
 """Options whose value, if any, is always written with them."""
 
@@ -127,7 +147,7 @@ def find_program(name: str, words: Sequence[Word]) -> int:
         at += _width(name, wrapper, word)
     for _ in range(wrapper.operands):
         at += 1
-    while wrapper.takes_assignments and at < len(words) and re.match(r"[A-Za-z_]\w*=", words[at].text):
+    while wrapper.takes_assignments and at < len(words) and "=" in words[at].text:
         at += 1
     return at if at < len(words) else 0
 
@@ -155,3 +175,31 @@ def _width(name: str, wrapper: Wrapper, word: str) -> int:
         else:
             return 1
     raise UnreadableError(f"{name} has an option {word}, which is not read")
+
+
+def read_shell_options(words: tuple[Word, ...]) -> tuple[int, bool]:
+    """Return at which word the options of a shell end, and whether the next one is a script itself.
+
+    Raises:
+        UnreadableError: they cannot be told, or do what is not read.
+    """
+    at = 1
+    has_text = False
+    while at < len(words):
+        option = words[at].text
+        if option.startswith(HOLE) or (not words[at].is_literal and option.startswith(("-", "+"))):
+            raise UnreadableError("the options of a shell are only known when it runs")
+        if option in {"--", "-"}:
+            return at + 1, has_text
+        if not option.startswith(("-", "+")) or len(option) == 1:
+            break
+        is_long = option.startswith("--")
+        if option not in _LONG_OPTIONS if is_long else set(option[1:]) - _LETTERS:
+            raise UnreadableError(f"a shell has an option {option}, which is not read")
+        has_text |= "c" in option and not is_long
+        if option[-1] in "oO" and not is_long:
+            at += 1
+            if at < len(words) and words[at].text not in _HARMLESS_SWITCHES:
+                raise UnreadableError("a shell is switched to what is not read")
+        at += 1
+    return at, has_text

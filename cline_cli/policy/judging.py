@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from cline_cli.policy._hidden import find_hidden
 from cline_cli.policy._patterns import Rule, Verdict
 from cline_cli.policy.programs import Program, Reading, read_line
 from cline_cli.policy.shell import UnreadableError, Word
@@ -39,6 +40,9 @@ def judge_line(line: str, allow: tuple[Rule, ...], deny: tuple[Rule, ...], *, al
     for program in reading.all():
         if rule := _find_denying(program, deny):
             return Verdict(False, f"{shorten(program)} is denied", rule.source)
+    hidden = find_hidden(reading) if deny else ""
+    if rule := next((rule for rule in deny if _is_named(rule, hidden)), None):
+        return Verdict(False, f"it may run {_name(rule)} in a way that is not read", rule.source)
     if not allows_redirects and (target := next(iter_targets(reading), None)):
         return Verdict(False, f"it writes the file {target.source}, and redirects are not allowed")
     return _judge_allowed(reading, allow) if allow else Verdict(None)
@@ -91,10 +95,19 @@ def _find_denying(program: Program, deny: Iterable[Rule]) -> Rule | None:
             return rule
         if not re.search(r"[\s*?]", pattern) and program.name == pattern.rpartition("/")[2]:
             return rule
-        name = re.split(r"[\s*?]", pattern)[0].rpartition("/")[2]
-        if program.code and name and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", program.code):
+        if _is_named(rule, program.code):
             return rule
     return None
+
+
+def _name(rule: Rule) -> str:
+    """Return the name of the program that a pattern is about; empty where it is about many."""
+    return re.split(r"[\s*?]", rule.pattern)[0].rpartition("/")[2]
+
+
+def _is_named(rule: Rule, text: str) -> bool:
+    name = _name(rule)
+    return bool(text and name) and re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
 
 
 def _allow(program: Program, allow: tuple[Rule, ...]) -> str | None:

@@ -10,35 +10,29 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from cline_cli.policy._git import check_options, find_bisected, find_started
+from cline_cli.policy._words import SHELL_VARIABLES
 from cline_cli.policy._wrappers import (
     CARRIERS,
     INTERPRETERS,
+    LAUNCHERS,
     REFUSED,
     RUNNERS,
     SHELLS,
+    TEXT_OPTIONS,
     WRAPPERS,
     Kind,
     find_program,
+    read_shell_options,
 )
 from cline_cli.policy.shell import HOLE, Script, Simple, UnreadableError, Word, read_script
 
 MAX_DEPTH = 8
+MAX_STARTS = 4
+"""So many words of a launcher may be the program behind it: the others are its own."""
 _ANYTHING = Word(HOLE, "...")
 _FIND_STARTS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-_LETTERS = frozenset("cefhlmnoruvxCEO")
-_LONG_OPTIONS = frozenset({"--norc", "--noprofile", "--posix", "--login", "--verbose"})
-_HARMLESS_SWITCHES = frozenset("pipefail errexit nounset xtrace verbose noclobber noglob globstar nullglob".split())
 _FD_STARTS = frozenset({"-x", "-X", "--exec", "--exec-batch"})
-_SHELL_VARIABLES = re.compile(r"BASH_ENV|ENV|PS4|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|BASH_FUNC.*")
-"""Bash runs what they hold, or changes how it reads."""
-_GIT_HARMLESS = re.compile(
-    r"(?:user|color|advice|column|init|safe|http|protocol|gc|pack|fetch|push|pull|merge|rerere|status|branch|log)\.[\w.-]+=[^!]*"
-    r"|core\.(?:quotepath|autocrlf|filemode|safecrlf|longpaths|ignorecase|abbrev|bigfilethreshold|pager=(?:cat)?)\b.*"
-    r"|(?:commit|tag)\.gpgsign=\w*|diff\.(?:noprefix|renames|renamelimit)=\w*",
-    re.IGNORECASE,
-)
-
-
 _Special = Callable[["Program", int], "Program"]
 
 
@@ -92,7 +86,7 @@ def _read(script: Script, depth: int) -> tuple[Program, ...]:
     if script.computes and "[" in script.literals and re.search(r"[$`\\]", script.literals):
         raise UnreadableError("it calculates, and holds what a calculation could run")
     for name in (name for simple in script.commands for name, _ in simple.assignments):
-        if _SHELL_VARIABLES.fullmatch(name):
+        if _is_run_by_shells(name):
             raise UnreadableError(f"the shell runs what {name} holds")
     return tuple(_start(simple, simple.words, depth) for simple in script.commands if simple.words)
 
@@ -100,6 +94,10 @@ def _read(script: Script, depth: int) -> tuple[Program, ...]:
 def _inside(text: str, depth: int) -> tuple[Program, ...]:
     """Return what a script runs that stands in a word."""
     return _read(read_script(text), depth + 1)
+
+
+def _is_run_by_shells(name: str) -> bool:
+    return name == "ENV" or SHELL_VARIABLES.fullmatch(name) is not None
 
 
 def _literal(word: Word, what: str) -> str:
@@ -117,14 +115,27 @@ def _start(simple: Simple, words: tuple[Word, ...], depth: int) -> Program:
         return _wrapped(name, plain, depth)
     if name in RUNNERS:
         return _run_by_runner(name, plain, depth)
+    if name in LAUNCHERS:
+        return _launch(plain, depth)
     if special := _SPECIAL.get(name):
         return special(plain, depth)
-    if inner := tuple(_carried(name, words, depth)):
-        return plain._replace(kind="strict", inner=inner)
-    if INTERPRETERS.fullmatch(name):
-        texts = [word.text for word in words[1:]]
-        return plain._replace(code="\n".join([*texts, simple.stdin.text if simple.stdin else ""]))
-    return plain
+    inner = tuple(_carried(name, words, depth))
+    return plain._replace(kind="strict", inner=inner) if inner else _read_code(name, plain)
+
+
+def _read_code(name: str, program: Program) -> Program:
+    """Take the words of an interpreter for code, and those of a program with an option that runs something."""
+    pattern = TEXT_OPTIONS.get(name, "(?!)")
+    values = [match for word in program.words[1:] if (match := re.fullmatch(pattern, word.text, re.DOTALL))]
+    if INTERPRETERS.fullmatch(name) or values:
+        return _with_code(program, *(match[1] or "" for match in values))
+    return program
+
+
+def _with_code(program: Program, *more: str) -> Program:
+    """Return the program with all that it is given as its code."""
+    stdin = program.simple.stdin.text if program.simple.stdin else ""
+    return program._replace(code="\n".join((*(word.text for word in program.words[1:]), stdin, *more)))
 
 
 def _name(first: Word) -> str:
@@ -139,7 +150,7 @@ def _name(first: Word) -> str:
         raise UnreadableError("the name of a program is only known when it runs")
     if name.startswith("="):
         raise UnreadableError("the name of a program is unusual")
-    if name in REFUSED:
+    if name in REFUSED or re.match(r"ld-linux|ld\.so", name):
         raise UnreadableError(f"what {name} runs is not read")
     return name
 
@@ -154,7 +165,7 @@ def _wrapped(name: str, program: Program, depth: int) -> Program:
     place = find_program(name, words)
     if name in {"env", "sudo"}:
         for word in words[1:place]:
-            if _SHELL_VARIABLES.fullmatch(word.text.partition("=")[0]):
+            if _is_run_by_shells(word.text.partition("=")[0]):
                 raise UnreadableError(f"the shell runs what {word.text.partition('=')[0]} holds")
     if not place:
         return program
@@ -199,9 +210,18 @@ def _run_by_runner(name: str, program: Program, depth: int) -> Program:
     return program._replace(kind="runner", inner=tuple(inner))
 
 
+def _launch(program: Program, depth: int) -> Program:
+    """Its options are not known, so that each of its words may be the program."""
+    words = program.words
+    starts = [at for at, word in enumerate(words) if at and not word.text.startswith("-")]
+    return program._replace(
+        kind="runner", inner=tuple(_start(program.simple, words[at:], depth + 1) for at in starts[:MAX_STARTS])
+    )
+
+
 def _shell(program: Program, depth: int) -> Program:
     words = program.words
-    at, has_text = _shell_options(words)
+    at, has_text = read_shell_options(words)
     rest = words[at:]
     if has_text:
         if not rest:
@@ -213,34 +233,6 @@ def _shell(program: Program, depth: int) -> Program:
         raise UnreadableError("a shell takes commands from its input")
     text = _literal(program.simple.stdin, "the input of a shell")
     return program._replace(kind="transparent", inner=_inside(text, depth))
-
-
-def _shell_options(words: tuple[Word, ...]) -> tuple[int, bool]:
-    """Return at which word the options of a shell end, and whether the next one is a script itself.
-
-    Raises:
-        UnreadableError: they cannot be told, or do what is not read.
-    """
-    at = 1
-    has_text = False
-    while at < len(words):
-        option = words[at].text
-        if option.startswith(HOLE) or (not words[at].is_literal and option.startswith(("-", "+"))):
-            raise UnreadableError("the options of a shell are only known when it runs")
-        if option in {"--", "-"}:
-            return at + 1, has_text
-        if not option.startswith(("-", "+")) or len(option) == 1:
-            break
-        is_long = option.startswith("--")
-        if option not in _LONG_OPTIONS if is_long else set(option[1:]) - _LETTERS:
-            raise UnreadableError(f"a shell has an option {option}, which is not read")
-        has_text |= "c" in option and not is_long
-        if option[-1] in "oO" and not is_long:
-            at += 1
-            if at < len(words) and words[at].text not in _HARMLESS_SWITCHES:
-                raise UnreadableError("a shell is switched to what is not read")
-        at += 1
-    return at, has_text
 
 
 def _script_file(program: Program, at: int) -> Program:
@@ -257,18 +249,27 @@ def _carried(name: str, words: tuple[Word, ...], depth: int) -> Iterator[Program
     following = (*words[1:], _ANYTHING)
     for word, value in zip(words, following, strict=True):
         for option in options:
-            if word.text == option:
-                text = value
-            elif word.text.startswith(f"{option}=" if option.startswith("--") else option):
-                text = Word(word.text[len(option) :].lstrip("="), "")
-            else:
+            given = _value_of(option, word, value)
+            if given is None:
                 continue
-            command = re.sub(r"^(?:exec=|ProxyCommand=|LocalCommand=)", "", _literal(text, f"what {name} runs"))
-            yield from _inside(command, depth)
+            command = _literal(given, f"what {name} runs")
+            yield from _inside(re.sub(r"^\s*(?:exec|\w*command)(?:\s*=\s*|\s+)", "", command, flags=re.I), depth)
+
+
+def _value_of(option: str, word: Word, following: Word) -> Word | None:
+    """Return what a word gives to an option, if it is that option, or a beginning of it."""
+    name, has_value, value = word.text.partition("=")
+    if option.startswith("--"):
+        is_option = len(name) > len("--x") and option.startswith(name)
+        return (Word(value, "") if has_value else following) if is_option else None
+    if word.text == option:
+        return following
+    return Word(word.text[len(option) :].lstrip("="), "") if word.text.startswith(option) else None
 
 
 def _eval(program: Program, depth: int) -> Program:
-    text = " ".join(_literal(word, "what eval runs") for word in program.words[1:])
+    words = program.words[2:] if program.words[1:] and program.words[1].text == "--" else program.words[1:]
+    text = " ".join(_literal(word, "what eval runs") for word in words)
     return program._replace(kind="transparent", inner=_inside(text, depth))
 
 
@@ -316,27 +317,10 @@ def _find(program: Program, depth: int) -> Program:
 
 
 def _git(program: Program, depth: int) -> Program:
-    words = program.words
-    texts = [word.text for word in words]
-    for option, value in zip(texts, (*texts[1:], HOLE), strict=True):
-        if option == "-c" and not _GIT_HARMLESS.fullmatch(value):
-            raise UnreadableError("a setting given to git could run something")
-        if re.match(r"--(?:config-env|exec-path=|upload-pack|receive-pack|open-files-in-pager)", option):
-            raise UnreadableError(f"git {option} is not read")
-    started: tuple[Word, ...] = ()
-    if "bisect" in texts and "run" in texts:
-        return program._replace(
-            kind="strict", inner=(_start(program.simple, words[texts.index("run") + 1 :] or (_ANYTHING,), depth + 1),)
-        )
-    if "foreach" in texts:
-        started = tuple(word for word in words[texts.index("foreach") + 1 :] if not word.text.startswith("-"))
-    for option, word in zip(texts, (*words[1:], _ANYTHING), strict=True):
-        if option in {"-x", "--exec", "--extcmd"}:
-            started = (word,)
-        elif option.startswith(("--exec=", "--extcmd=")):
-            started = (Word(option.partition("=")[2], ""),)
-    if "filter-branch" in texts:
-        raise UnreadableError("git filter-branch is not read")
+    check_options(program.words)
+    if bisected := find_bisected(program.words):
+        return program._replace(kind="strict", inner=(_start(program.simple, bisected, depth + 1),))
+    started = find_started(program.words)
     if not started:
         return program
     text = " ".join(_literal(word, "what git runs") for word in started)
@@ -360,7 +344,20 @@ def _watch(program: Program, depth: int) -> Program:
     return program._replace(kind="strict", inner=_inside(text, depth))
 
 
+def _sed(program: Program, depth: int) -> Program:  # noqa: ARG001  # as above
+    for word in program.words[1:]:
+        if _SED_RUNS.search(word.text):
+            raise UnreadableError("sed runs what it has edited")
+    return _with_code(program)
+
+
+_SED_RUNS = re.compile(
+    r"s([^\w\s\\])(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1[gpiIMm\d]*e"
+    r"|(?:^|[;{\n])\s*(?:(?:\d+|\$|/(?:\\.|[^/])*/[IM]?)(?:,\s*(?:\d+|\$|/(?:\\.|[^/])*/[IM]?))?)?[\s!]*e\s*(?:$|[;}\n])"
+)
+"""`s/a/b/e` and a lone `e`."""
 _SPECIAL: Mapping[str, _Special] = {
+    "sed": _sed,
     **dict.fromkeys(SHELLS, _shell),
     "eval": _eval,
     "source": _source,

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 
 from cline_cli.policy._shell_words import MAX_DEPTH, META, Document, Found, WordReader
-from cline_cli.policy._words import HOLE, WILD, Redirect, Script, Simple, UnreadableError, Word
+from cline_cli.policy._variables import DECLARING, check_declarations, computes_by_name, find_effect
+from cline_cli.policy._words import HOLE, SHELL_VARIABLES, WILD, Redirect, Script, Simple, UnreadableError, Word
 
 __all__ = ["HOLE", "WILD", "Redirect", "Script", "Simple", "UnreadableError", "Word", "read_script"]
 
@@ -23,7 +24,6 @@ _FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\s\[\]]*\])?\+?=", re.ASCII)
 _REDIRECT = re.compile(r"(\d*)(<<<|<<-|<<|<>|<&|<|>>|>\||>&|>)|&>>|&>")
-_DECLARING = frozenset("declare typeset local export readonly".split())
 _RESERVED = re.compile(
     r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|select|function|time|coproc|!|\[\[|[{}])"
     r"(?=[ \t\n;&|<>()]|$)"
@@ -45,7 +45,10 @@ def read_script(text: str) -> Script:
     found = Found()
     reader = _Reader(text, found, 0)
     reader.commands("")
-    return Script(tuple(found.commands), found.computes, "".join(found.literals))
+    literals = "".join(found.literals)
+    if found.declares:
+        check_declarations(text, literals)
+    return Script(tuple(found.commands), found.computes or computes_by_name(text), literals)
 
 
 class _Reader(WordReader):
@@ -172,7 +175,7 @@ class _Reader(WordReader):
             self._arithmetic()
         else:
             name = self._word()
-            if not _NAME.fullmatch(name.source):
+            if not _NAME.fullmatch(name.source) or SHELL_VARIABLES.fullmatch(name.source):
                 raise UnreadableError("a loop has an unusual variable")
             self._skip_lines()
             if self._takes_end("in"):
@@ -254,7 +257,7 @@ class _Reader(WordReader):
             if self._peek() == "(":
                 raise UnreadableError("a parenthesis stands where it cannot")
             match = _ASSIGNMENT.match(self._text, self._at)
-            if match and (not words or words[0].text in _DECLARING):
+            if match and (not words or words[0].text in DECLARING):
                 assignments.append(self._assignment(match))
             else:
                 words.append(self._word())
@@ -263,22 +266,13 @@ class _Reader(WordReader):
         commands = self._found.commands
         commands[place] = command = commands[place]._replace(words=tuple(words), assignments=tuple(assignments))
         if words:
-            self._note(command)
+            effect = find_effect(command)
+            self._found.computes |= effect.computes
+            self._found.declares |= effect.declares
 
     def _add(self, command: Simple) -> int:
         self._found.commands.append(command)
         return len(self._found.commands) - 1
-
-    def _note(self, command: Simple) -> None:
-        """Remember whether a command evaluates numbers, or the names of variables, which may hold some."""
-        name, arguments = command.words[0].text, {word.text for word in command.words[1:]}
-        evaluating = {"let", "read", "unset", "getopts", "mapfile", "readarray", "wait"}
-        is_declaration = name in _DECLARING and any(
-            word.text.startswith("-") and set(word.text) & set("in") for word in command.words
-        )
-        is_test = name in {"test", "["} and bool(arguments & {"-v", "-R"})
-        is_printing = name == "printf" and any(argument.startswith("-v") for argument in arguments)
-        self._found.computes |= name in evaluating or is_declaration or is_test or is_printing
 
     def _assignment(self, match: re.Match[str]) -> tuple[str, Word]:
         start = self._at
@@ -294,6 +288,7 @@ class _Reader(WordReader):
                     raise UnreadableError("an array is not closed")
                 parts.append(self._word())
                 self._skip_lines()
+            self._found.computes |= any(part.source.startswith("[") for part in parts)
             text = " ".join(part.text for part in parts)
         else:
             text = "" if self._ended() or self._peek() in META else self._word().text

@@ -85,10 +85,8 @@ class Person:
             self.look(0.1)
 
     def wait_for_question(self) -> None:
-        """See the question, and that what is typed from now on answers it: Esc ends a line."""
+        """See the question: what is typed from now on answers it."""
         self.wait_for("or say why not: ")
-        while termios.tcgetattr(self.program)[6][termios.VEOL] != b"\x1b":
-            time.sleep(0.001)
 
     def type(self, keys: str) -> None:
         os.write(self.terminal, keys.encode())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
-from cline_cli.frontends._ask import HINT, ask, describe, inquire, judge, lay_out
+from cline_cli.frontends._ask import HINT, ask, describe, inquire, judge, lay_out, read_answer
 from cline_cli.frontends._style import RED
 from cline_cli.text import display_width
 from tests.fakes import FakeTool
@@ -45,12 +45,6 @@ class Terminal:
     def attributes(self) -> list[int | list[bytes | int]]:
         return termios.tcgetattr(self.program)
 
-    @property
-    def is_reading(self) -> bool:
-        characters = self.attributes[6]
-        assert isinstance(characters, list)
-        return characters[termios.VEOL] == b"\x1b"
-
     def look(self) -> str:
         with contextlib.suppress(BlockingIOError):
             self.seen += os.read(self.person, 65536)
@@ -73,12 +67,15 @@ def terminal() -> Iterator[Terminal]:
 
 
 async def until_asked(terminal: Terminal) -> None:
-    while not (terminal.is_reading and HINT in terminal.look()):
+    while HINT not in terminal.look():
         await asyncio.sleep(0.001)
 
 
 def converse(terminal: Terminal, person: Callable[[], Awaitable[None]]) -> Allow | Deny:
     """Ask; once the question stands there, let the person act; return the verdict."""
+
+    terminal.look()
+    terminal.seen = b""
 
     async def main() -> Allow | Deny:
         asking = asyncio.create_task(ask(TOOL, ARGUMENTS, opened=terminal.open))
@@ -150,7 +147,7 @@ def test_a_question_of_the_model_is_answered_by_number_or_in_words(
 ) -> None:
     async def main() -> str:
         asking = asyncio.create_task(inquire("Which \x1b[31mone?\nNow.", ("red", "blue"), opened=terminal.open))
-        while not (terminal.is_reading and "own words" in terminal.look()):
+        while "own words" not in terminal.look():
             await asyncio.sleep(0.001)
         terminal.type(keys)
         return await asking
@@ -178,6 +175,19 @@ def test_the_call_is_shown_whole_when_it_is_asked_for(terminal: Terminal) -> Non
 def test_what_was_typed_before_does_not_answer(terminal: Terminal) -> None:
     terminal.type(b"y\ry\r")
     assert converse(terminal, typing(terminal, b"\r")) == Deny("The user said no.")
+
+
+def test_what_is_typed_at_once_answers(terminal: Terminal) -> None:
+    terminal.type(b"n\r")
+
+    async def prompt() -> None:
+        terminal.type(b"y\r")
+
+    descriptor = terminal.open()
+    try:
+        assert asyncio.run(asyncio.wait_for(read_answer(descriptor, prompt), 20)) == "y\n"
+    finally:
+        os.close(descriptor)
 
 
 def test_what_follows_an_escape_does_not_answer_the_next_question(terminal: Terminal) -> None:

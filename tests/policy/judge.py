@@ -283,6 +283,16 @@ def lines() -> list[str]:
     return list(dict.fromkeys((*DIRECT, *once, *twice)))
 
 
+REPOSITORY = "git init -q .; git add name; git -c user.name=a -c user.email=a commit -qm x"
+COMMIT = "git -c user.name=a -c user.email=a commit"
+
+
+def outwitting() -> list[str]:
+    """Return more lines, each for a folder of its own: options, variables, settings and files that run something."""
+    text = (Path(__file__).parent / "outwitting.txt").read_text()
+    return text.removesuffix("\n").replace("REPOSITORY", REPOSITORY).replace("COMMIT", COMMIT).split("\n%\n")
+
+
 def prepare(folder: Path) -> Path:
     """Make the stub and what the lines read; return the folder of the stub."""
     stubs = folder / "stubs"

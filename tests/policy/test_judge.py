@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +37,39 @@ def test_no_line_that_passes_runs_the_denied_program(let_pass: list[str], tmp_pa
     with ThreadPoolExecutor(4) as pool:
         missed = [line for found in pool.map(run, range(4)) for line in found]
     assert not missed
+
+
+def test_no_line_that_a_list_of_what_is_denied_lets_pass_runs_it(tmp_path: Path) -> None:
+    lines = judge.outwitting()
+    assert len(lines) > 600
+    let_pass = [line for line in lines if DENYING.judge_command(line).is_allowed is not False]
+    assert not [line for line in let_pass if _runs_alone(line, tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "declare -a 'a=($(zap))'",
+        "RANDOM='b[$(zap)]'",
+        "set -x; read PS4 <<< '$(zap)'; :",
+        "echo zap > t; bash t",
+        "sed '1s/.*/&/e' evil",
+        f"{judge.REPOSITORY}; git config alias.q '!zap'; git q",
+        f"{judge.REPOSITORY}; GIT_EDITOR=zap git config -e",
+        f"{judge.REPOSITORY}; git grep -Ozap z",
+        "split --filt=zap name",
+        "tar cIf zap x.tar name",
+    ],
+)
+def test_the_judge_sees_each_way_to_run_it(line: str, tmp_path: Path) -> None:
+    assert _runs_alone(line, tmp_path)
+    assert DENYING.judge_command(line).is_allowed is False
+
+
+def _runs_alone(line: str, tmp_path: Path) -> bool:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    judge.prepare(folder)
+    return judge.runs_it(line, folder)
 
 
 def test_the_judge_sees_the_program_run(tmp_path: Path) -> None:

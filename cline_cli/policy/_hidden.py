@@ -1,0 +1,103 @@
+"""Where a line runs some of its text in a way that is not read: then a denied program may not be named in it. Pure.
+
+GIT_EDITOR='rm -r .' git commit      a variable whose value other programs run
+git config alias.st '!rm -r .'       a setting that does
+echo 'rm -r .' > x; sh x             a file that the line writes and then runs
+echo 'rm -r .' | python3 -c '...'    code that may start what it reads
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from cline_cli.policy._git import sets_something
+from cline_cli.policy._words import HOLE, Script, Word
+from cline_cli.policy._wrappers import SHELLS
+from cline_cli.policy.programs import Program, Reading
+
+RUN_VARIABLES = re.compile(
+    r"PATH|LD_\w+|DYLD_\w+|(?:GIT_|MAN)?(?:PAGER|EDITOR)|VISUAL|BROWSER|LESS(?:OPEN|CLOSE)|\w+_(?:RSH|ASKPASS)|TAPE|SHELL"
+    r"|GIT_\w*(?:SSH|EXTERNAL|CONFIG|EXEC|PROXY|EDITOR|TEMPLATE|DIR|PROTOCOL)\w*|PYTHON(?:STARTUP|BREAKPOINT)"
+    r"|PERL5(?:OPT|DB)|RUBYOPT|NODE_OPTIONS|TAR_OPTIONS|\w*MAKEFLAGS|MAKEFILES|HOME|XDG_CONFIG_HOME"
+)
+"""Variables that make other programs run something."""
+HARMLESS_VALUES = frozenset({"", "cat", "true", ":"})
+_WRITERS = frozenset("awk cp curl dd find gawk install ln mv perl python3 rsync sed sort tee touch wget".split())
+"""Programs that write the files they name."""
+_STARTS_OTHERS = re.compile(r"system|exec|popen|spawn|getline|subprocess|eval|[`|!]")
+
+_QUOTES = re.compile(r"""['"\\]""")
+
+
+def find_hidden(reading: Reading) -> str:
+    """Return the text of a line that may run some of it, without the names of the programs that were read."""
+    programs = tuple(reading.all())
+    starts = (
+        any(_is_run(name, value) for name, value in _iter_variables(reading.script, programs)),
+        any(_sets_git(program) for program in programs),
+        any(_starts_what_it_reads(program) for program in programs),
+        not _run_files(programs).isdisjoint(_written_files(reading.script, programs)),
+    )
+    if not any(starts):
+        return ""
+    texts = [word.text for simple in reading.script.commands for word in simple.words[1:]]
+    texts += [value.text for simple in reading.script.commands for _, value in simple.assignments]
+    texts += [simple.stdin.text for simple in reading.script.commands if simple.stdin]
+    together = "\n".join(texts).replace(HOLE, "")
+    return f"{together}\n{_QUOTES.sub('', together)}"
+
+
+def _is_run(name: str, value: str) -> bool:
+    return RUN_VARIABLES.fullmatch(name) is not None and value not in HARMLESS_VALUES
+
+
+def _iter_variables(script: Script, programs: Iterable[Program]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that a line sets, also by `env` and `export`."""
+    for simple in script.commands:
+        yield from ((name, value.text) for name, value in simple.assignments)
+    for program in programs:
+        if program.name in {"env", "sudo", "doas", "export", "declare", "typeset", "readonly"}:
+            for word in program.words[1:]:
+                name, is_set, value = word.text.partition("=")
+                if is_set:
+                    yield name, value
+
+
+def _sets_git(program: Program) -> bool:
+    """Whether it gives git a setting, or a hook, that could run something."""
+    texts = [word.text for word in program.words[1:]]
+    if program.name in _WRITERS and any(re.search(r"(?:^|/)\.git/", text) for text in texts):
+        return True
+    return program.name == "git" and sets_something(texts)
+
+
+def _starts_what_it_reads(program: Program) -> bool:
+    options = {word.text for word in program.words[1:]}
+    return bool(program.code) and (bool(options & {"-", "-f"}) or _STARTS_OTHERS.search(program.code) is not None)
+
+
+def _run_files(programs: Iterable[Program]) -> set[str]:
+    """Return the names of files that are run: by their paths, by a shell, by an interpreter."""
+    found: list[Word] = []
+    for program in programs:
+        if "/" in program.words[0].text:
+            found.append(program.words[0])
+        if program.name in SHELLS | {".", "source"}:
+            found += [started.words[0] for started in program.inner]
+        if program.code:
+            found += program.words[1:]
+    return {_base(word.text) for word in found if word.is_literal}
+
+
+def _written_files(script: Script, programs: Iterable[Program]) -> set[str]:
+    targets = [redirect.target.text for simple in script.commands for redirect in simple.redirects if redirect.writes]
+    for program in programs:
+        if program.name in _WRITERS:
+            targets += [re.sub(r"^(?:--?[\w-]+=|-[A-Za-z]|\w+=)", "", word.text) for word in program.words[1:]]
+            targets += [word.text for word in program.words[1:]]
+    return {_base(text) for text in targets} - {""}
+
+
+def _base(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
