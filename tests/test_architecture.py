@@ -17,7 +17,7 @@ ROOMS = {
     "environment": set[str](),
     "machine": {"environment"},
     "network": {"environment"},
-    "config": {"environment", "machine.files"},
+    "config": {"environment", "machine.bell", "machine.files"},
     "catalog": {"config.paths", "machine.files", "network"},
     "workspace": {"machine", "config"},
     "providers": {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import termios
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from types import FrameType
 from typing import Protocol
 
 from cline_cli.errors import NotSignedInError
+from cline_cli.machine.bell import Bell, ringing
 
 USUAL_COLUMNS = 80
 MOST_BYTES = 65536
@@ -79,7 +79,7 @@ class DevTty:
 
 def _ask(question: str, *, is_shown: bool) -> str:
     try:
-        with _opened() as terminal, _line_mode(terminal, is_shown=is_shown), _bell() as bell:
+        with _opened() as terminal, _line_mode(terminal, is_shown=is_shown), ringing() as bell:
             try:  # who has seen the question may interrupt it at once
                 _write(terminal, question)
                 line = _read_line(terminal, bell)
@@ -95,13 +95,11 @@ def _ask(question: str, *, is_shown: bool) -> str:
     return line.decode("utf-8", "replace").strip()
 
 
-def _read_line(terminal: int, bell: int) -> bytes:
+def _read_line(terminal: int, bell: Bell) -> bytes:
     """Return one line with its end; without it where Ctrl-D ended it, and then nothing where it was empty."""
     line = b""
     while not line.endswith(b"\n") and len(line) < MOST_BYTES:
-        if bell in select.select([terminal, bell], [], [])[0]:
-            os.read(bell, 1)  # what the signal does is done by now, or before the next line
-            continue
+        bell.wait_for(terminal)
         piece = os.read(terminal, MOST_BYTES)
         if not piece:
             break
@@ -122,23 +120,6 @@ def _opened() -> Iterator[int]:
         yield terminal
     finally:
         os.close(terminal)
-
-
-@contextlib.contextmanager
-def _bell() -> Iterator[int]:
-    """Give a descriptor that can be read as soon as a signal has come.
-
-    Without it one that comes just before a read would take effect only after it: when somebody types a line.
-    """
-    bell, rope = os.pipe()
-    os.set_blocking(rope, False)
-    before = signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
-    try:
-        yield bell
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(bell)
-        os.close(rope)
 
 
 @contextlib.contextmanager

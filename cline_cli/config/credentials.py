@@ -23,6 +23,7 @@ from cline_cli.config.addresses import is_same_origin
 from cline_cli.config.paths import Paths, find_original
 from cline_cli.config.settings import KeyStore, Settings, StoreChoice
 from cline_cli.errors import NotSignedInError, UsageError
+from cline_cli.machine.bell import ringing
 
 OWN_VARIABLE: Final = "CLINE_API_KEY"
 """The one variable whose key may go to any address that the person has set up."""
@@ -173,17 +174,25 @@ def read_key_line(descriptor: int | None) -> str:
     Raises:
         UsageError: there is no line, or it cannot be a key.
     """
-    line = bytearray()
     try:
-        while descriptor is not None and not line.endswith(b"\n") and len(line) <= 2 * MAX_KEY_CHARACTERS:
+        line = _read_line(descriptor) if descriptor is not None else b""
+    except OSError as error:
+        raise UsageError(f"cannot read the key from standard input: {error.strerror}") from None
+    return clean_key(line.removeprefix(codecs.BOM_UTF8).decode("ascii", "surrogateescape"), "standard input")
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Raises OSError."""
+    line = bytearray()
+    with ringing() as bell:
+        while not line.endswith(b"\n") and len(line) <= 2 * MAX_KEY_CHARACTERS:
+            bell.wait_for(descriptor)
             # One byte at a time: a pipe takes back nothing that was read too far.
             byte = os.read(descriptor, 1)
             if not byte:
                 break
             line += byte
-    except OSError as error:
-        raise UsageError(f"cannot read the key from standard input: {error.strerror}") from None
-    return clean_key(line.removeprefix(codecs.BOM_UTF8).decode("ascii", "surrogateescape"), "standard input")
+    return bytes(line)
 
 
 def save_key(provider: str, key: str, choice: StoreChoice, stores: Stores) -> Saved:
