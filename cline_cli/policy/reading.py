@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import chain
+from itertools import chain, dropwhile
 from typing import NamedTuple
 
 from cline_cli.policy.judging import iter_targets, shorten
@@ -22,7 +22,8 @@ LeadsOutside = Callable[[str], bool]
 _NOTHING = re.compile(r"(?!)")
 _FILES_FROM = r"--files0-from.*"
 _GIT_COMMANDS = frozenset("diff log show status blame ls-files rev-parse describe shortlog ls-tree cat-file".split())
-_GIT_FORBIDDEN = re.compile(r"--(?:o|ou|out.*|e|ex|ext.*|te|tex.*|conte.*|no-i.*)(?:=.*)?|-O.*|--filters|--batch.*")
+_GIT_HARMLESS = frozenset({"--no-pager", "-P", "--no-optional-locks"})
+_GIT_FORBIDDEN = re.compile(r"--(?:o|ou|out.*|e|ex|ext.*|te|tex.*|conte.*|no-i.*)(?:=.*)?|-O.*|--filt.*|--batch.*")
 """--output, --ext-diff, --textconv, --contents, --no-index, and what git takes for an abbreviation of them."""
 _PROGRAMS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern) if pattern else _NOTHING
@@ -34,18 +35,18 @@ _PROGRAMS: Mapping[str, re.Pattern[str]] = {
         "column": "",
         "comm": "",
         "cut": "",
-        "diff": r"-\w*l\w*|--pag.*",
+        "diff": r"-\w*[lr]\w*|--pag.*|--rec.*",
         "dirname": "",
-        "du": rf"{_FILES_FROM}|-\w*[XL]\w*|--exclude-from.*",
+        "du": rf"{_FILES_FROM}|-\w*[XLD]\w*|--exclude-from.*|--de.*",
         "echo": "",
-        "egrep": r"-\w*[Rf].*|--dereference-rec.*|--file.*|--exclude-from.*",
+        "egrep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
         "false": "",
-        "fgrep": r"-\w*[Rf].*|--dereference-rec.*|--file.*|--exclude-from.*",
-        "file": r"-\w*[Cfm].*|--co.*|--files-.*|--mag.*",
+        "fgrep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
+        "file": r"-\w*[Cfm].*|--co.*|--f.*|--mag.*",
         "find": r"-(?:exec|execdir|ok|okdir|delete|fprint0?|fprintf|fls|files0-from|L|follow)",
-        "grep": r"-\w*[Rf].*|--dereference-rec.*|--file.*|--exclude-from.*",
+        "grep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
         "head": "",
-        "ls": "",
+        "ls": r"-\w*[LH]\w*|--de.*",
         "md5sum": r"-\w*c\w*|--c.*",
         "nl": "",
         "printf": r"-v.*",
@@ -103,9 +104,19 @@ def _find_fault_beside(simple: Simple, leads_outside: LeadsOutside) -> str:
     for redirect in simple.redirects:
         if redirect.operator == "<" and _leads(redirect.target, leads_outside):
             return f"it reads {redirect.target.source}"
-    if len(simple.words) > 2 and simple.words[0].text == "uniq" and not simple.words[-2].text.startswith("-"):
+    if simple.words and simple.words[0].text == "uniq" and len(_operands_of_uniq(simple.words[1:])) > 1:
         return "uniq writes its second file"
     return ""
+
+
+def _operands_of_uniq(words: tuple[Word, ...]) -> list[str]:
+    texts = [word.text for word in words]
+    before = texts[: texts.index("--")] if "--" in texts else texts
+    behind = texts[len(before) + 1 :]
+    numbers = {at + 1 for at, text in enumerate(before) if text in {"-f", "-s", "-w"}}
+    options = (at for at, text in enumerate(before) if text.startswith("-") and text != "-")
+    skipped = {*options, *(at for at in numbers if at < len(before) and before[at].isdecimal())}
+    return [text for at, text in enumerate(before) if at not in skipped] + behind
 
 
 def _follow(reading: Reading, leads_outside: LeadsOutside) -> LeadsOutside:
@@ -139,6 +150,7 @@ def _find_fault(program: Program, leads_outside: LeadsOutside) -> str:
     if program.inner or program.words[0].text != program.name:
         return f"{shorten(program)} may do anything"
     if program.name == "git":
+        words = tuple(dropwhile(lambda word: word.text in _GIT_HARMLESS, words))
         if not words or words[0].text not in _GIT_COMMANDS:
             return f"{shorten(program)} may change something"
         forbidden, words = _GIT_FORBIDDEN, words[1:]
