@@ -26,17 +26,20 @@ MAX_FILES = 100_000
 MAX_NEW_BYTES = 300_000_000
 """Of files that are new or changed since the last commit, and are kept in every checkpoint."""
 MAX_LEFT_OUT = 1_000
+MAX_HIDDEN = 10_000
 _TIMEOUT_S = 120.0
 _MAX_BYTES = 256 * 1024 * 1024
 _SWITCHES = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
+    *("-c", "core.fileMode=true"),
+    *("-c", "core.splitIndex=false"),
     *("-c", "core.logAllRefUpdates=false"),
     *("-c", "core.quotePath=false"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
 )
-"""The project's own settings could name programs for git to start."""
+"""The project's own settings could name programs for git to start, or have it look away."""
 _IDENTITY = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_AUTHOR_NAME": "cline",
@@ -46,7 +49,7 @@ _IDENTITY = {
 }
 _CONVERTING = ("text", "eol", "filter", "ident", "working-tree-encoding")
 """Attributes with which git keeps other bytes than those of the file."""
-_NO_OBJECT = "0" * 40
+_SHA1_DIGITS = 40
 
 
 class GitError(Exception):
@@ -67,11 +70,13 @@ class GitStore:
             GitError: it could not be kept; nothing was changed.
         """
         async with self._private_index() as index:
-            with suppress(GitError):  # it says no where something is unmerged, and has done its work
-                await self._git("update-index", "-q", "--refresh", index=index)
-            skipped = await self._put_in(index)
-            tree = (await self._git("write-tree", index=index)).decode().strip()
-            names = _split(await self._git("ls-files", "-z", index=index))
+            try:
+                tree, names, skipped = await self._write_tree(index)
+            except GitError:
+                if not index.exists():
+                    raise
+                index.unlink()  # theirs is damaged, or of a kind that this git does not know
+                tree, names, skipped = await self._write_tree(index)
         left_out = [*skipped, *(name for name in names if name not in skipped and not _fits(self.root / name))]
         notes = {"modes": self._find_modes(names), "left_out": left_out[:MAX_LEFT_OUT]}
         head = await self._find_head()
@@ -117,13 +122,23 @@ class GitStore:
         refs = (await self._git("for-each-ref", "--format=%(refname)", REFS)).decode().split()
         return tuple(dict.fromkeys(ref.removeprefix(f"{REFS}/").partition("/")[0] for ref in refs))
 
+    async def _write_tree(self, index: Path) -> tuple[str, list[str], set[str]]:
+        """Return the tree of what is there, the names in it, and what would be too much to keep."""
+        with suppress(GitError):  # it says no where something is unmerged, and has done its work
+            await self._git("update-index", "-q", "--refresh", index=index)
+        skipped = await self._put_in(index)
+        tree = (await self._git("write-tree", index=index)).decode().strip()
+        return tree, _split(await self._git("ls-files", "-z", index=index)), skipped
+
     async def _put_in(self, index: Path) -> set[str]:
         """Put into the index what is there as it is there, byte for byte; return what would be too much to keep."""
         changed = _split(await self._git("diff-files", "--name-only", "-z", "--ignore-submodules=all", index=index))
         others = _split(await self._git("ls-files", "-z", "--others", "--exclude-standard", index=index))
         unmerged = [line.partition("\t")[2] for line in _split(await self._git("ls-files", "-u", "-z", index=index))]
         converted = await self._find_converted(index)
-        paths = [name for name in dict.fromkeys((*changed, *others, *unmerged, *converted)) if not name.endswith("/")]
+        hidden = await self._find_hidden(index)
+        listed = dict.fromkeys((*changed, *others, *unmerged, *converted, *hidden))
+        paths = [name for name in listed if not name.endswith("/")]
         if len(paths) > MAX_FILES:
             raise GitError(f"more than {MAX_FILES:,} files are changed or new")
         kinds = {path: self._look_at(path) for path in paths}
@@ -134,9 +149,10 @@ class GitStore:
         for path, kind in kinds.items():
             if kind and kind[0] == "120000":
                 blobs[path] = await self._keep_bytes(os.fsencode(kind[1]))
+        digits = len(next(iter(blobs.values()), "") or await self._find_head()) or _SHA1_DIGITS
         lines: list[str] = []
         for path, kind in kinds.items():
-            lines.append(f"0 {_NO_OBJECT}\t{path}")  # takes away all stages of an unmerged one, too
+            lines.append(f"0 {'0' * digits}\t{path}")  # takes away all stages of an unmerged one, too
             if kind and path in blobs:
                 lines.append(f"{kind[0]} {blobs[path]}\t{path}")
         if lines:
@@ -180,6 +196,15 @@ class GitStore:
                     found[name] = mode
         return found
 
+    async def _find_hidden(self, index: Path) -> list[str]:
+        """Return the files that git was told not to look at: assume-unchanged, skip-worktree.
+
+        In a sparse checkout of a large repository those that are not there are left as the index has them.
+        """
+        listed = _split(await self._git("ls-files", "-v", "-z", index=index))
+        names = [line[2:] for line in listed if line[0].islower() or line[0] == "S"]
+        return names if len(names) <= MAX_HIDDEN else [name for name in names if os.path.lexists(self.root / name)]
+
     async def _find_converted(self, index: Path) -> list[str]:
         """Return the files of which git keeps other bytes than there are, or might."""
         settings = await self._try("config", "--get-regexp", r"^core\.(autocrlf|attributesfile)$")
@@ -192,7 +217,7 @@ class GitStore:
         listed = await self._git("ls-files", "-z", "--cached", index=index)
         if re.search(rb"autocrlf (true|input)", settings):
             return _split(listed)
-        found = _split(await self._git("check-attr", "-z", "--stdin", *_CONVERTING, stdin=listed))
+        found = _split(await self._git("check-attr", "-z", "--stdin", *_CONVERTING, stdin=listed, index=index))
         triples = zip(found[::3], found[2::3], strict=True)
         return list(dict.fromkeys(path for path, value in triples if value not in {"unspecified", "unset"}))
 

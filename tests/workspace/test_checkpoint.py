@@ -272,6 +272,53 @@ def test_a_repository_without_a_commit_or_in_the_middle_of_a_merge_is_kept(tmp_p
     assert place.git("status", "--porcelain") == status
 
 
+ODD_STATES = {
+    "modes-ignored": ("config core.fileMode false",),
+    "assumed-unchanged": ("update-index --assume-unchanged mixed.txt run.sh gone.txt blob",),
+    "skipped": ("update-index --skip-worktree mixed.txt run.sh gone.txt blob",),
+    "split-index": ("config core.splitIndex true", "update-index --split-index"),
+    "detached": ("checkout -q --detach",),
+    "line-ends-converted": ("config core.autocrlf true",),
+    "watched": ("config core.fsmonitor /bin/false", "config core.untrackedCache true"),
+}
+
+
+@pytest.mark.parametrize("commands", ODD_STATES.values(), ids=ODD_STATES)
+def test_undo_restores_all_when_the_repository_is_in_an_odd_state(tmp_path: Path, commands: tuple[str, ...]) -> None:
+    place = Place(tmp_path, has_git=True)
+    fill(place)
+    for command in commands:
+        place.git(*command.split())
+    before, seen = place.shot(), place.seen()
+    record = place.run(lambda: change(place))
+    place.undo(record)
+    assert (place.shot(), place.seen()) == (before, seen)
+
+
+def test_undo_restores_all_when_the_index_is_damaged(tmp_path: Path) -> None:
+    place = Place(tmp_path, has_git=True)
+    fill(place)
+    index = place.root / ".git" / "index"
+    index.write_bytes(b"no index")
+    before = place.shot()
+    record = place.run(lambda: change(place))
+    place.undo(record)
+    assert place.shot() == before
+    assert index.read_bytes() == b"no index"
+
+
+def test_a_repository_with_long_object_names_is_kept(tmp_path: Path) -> None:
+    place = Place(tmp_path, has_git=False)
+    place.git("init", "-q", "--object-format=sha256")
+    place.write("a", b"1\n")
+    place.git("add", "a")
+    before = place.shot()
+    record = place.run((place.root / "a").unlink)
+    assert record.kind == "git"
+    place.undo(record)
+    assert place.shot() == before
+
+
 def test_only_what_the_file_tools_touch_is_kept_when_there_is_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
