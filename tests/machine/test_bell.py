@@ -40,8 +40,12 @@ def raising() -> Iterator[None]:
 
 
 @pytest.fixture
-def elsewhere(pipe: tuple[int, int], raising: None) -> Iterator[None]:
-    """Have SIGUSR1 taken by another thread, so that no system call of this one is interrupted; in the end, a line."""
+def rescues(pipe: tuple[int, int], raising: None) -> Iterator[list[bytes]]:
+    """Have SIGUSR1 taken by another thread, so that no system call of this one is interrupted.
+
+    Gives the lines that had to be written in the end, so that the wait was over.
+    """
+    rescues: list[bytes] = []
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     is_over = threading.Event()
 
@@ -52,20 +56,23 @@ def elsewhere(pipe: tuple[int, int], raising: None) -> Iterator[None]:
             pass
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
         if not is_over.wait(PATIENCE_S):
-            os.write(pipe[1], b"-and-whole\n")
+            rescues.append(b"-and-whole\n")
+            os.write(pipe[1], rescues[-1])
 
     thread = threading.Thread(target=take)
     thread.start()
-    yield
+    yield rescues
     is_over.set()
     thread.join()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
 
 
-@pytest.mark.usefixtures("elsewhere")
-def test_a_signal_ends_the_wait_for_a_key_when_it_interrupts_no_read(pipe: tuple[int, int]) -> None:
+def test_a_signal_ends_the_wait_for_a_key_when_it_interrupts_no_read(
+    pipe: tuple[int, int], rescues: list[bytes]
+) -> None:
     with pytest.raises(RangError):
         read_key_line(pipe[0])
+    assert not rescues
 
 
 def test_the_wait_goes_on_when_a_signal_does_nothing(pipe: tuple[int, int]) -> None:

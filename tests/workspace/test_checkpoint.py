@@ -96,7 +96,7 @@ class Place:
         return asyncio.run(go())
 
 
-def fill(place: Place) -> None:
+def fill(place: Place, *, converts: bool = True) -> None:
     place.write("mixed.txt", b"one\r\ntwo\nthree")
     place.write("run.sh", b"#!/bin/sh\n", 0o755)
     place.write("secret", b"s", 0o600)
@@ -107,7 +107,8 @@ def fill(place: Place) -> None:
     (place.root / "link").symlink_to("mixed.txt")
     if place.has_git:
         place.write(".gitignore", b"ignored\n")
-        place.write(".gitattributes", b"* text=auto eol=lf\n")
+        if converts:
+            place.write(".gitattributes", b"* text=auto eol=lf\n")
         place.write("ignored", b"mine\n")
         place.git("add", "-A")
         place.git("commit", "-q", "-m", "x")
@@ -286,7 +287,7 @@ ODD_STATES = {
 @pytest.mark.parametrize("commands", ODD_STATES.values(), ids=ODD_STATES)
 def test_undo_restores_all_when_the_repository_is_in_an_odd_state(tmp_path: Path, commands: tuple[str, ...]) -> None:
     place = Place(tmp_path, has_git=True)
-    fill(place)
+    fill(place, converts=False)
     for command in commands:
         place.git(*command.split())
     before, seen = place.shot(), place.seen()
@@ -312,6 +313,7 @@ def test_a_repository_with_long_object_names_is_kept(tmp_path: Path) -> None:
     place.git("init", "-q", "--object-format=sha256")
     place.write("a", b"1\n")
     place.git("add", "a")
+    place.write("new", b"2\n")
     before = place.shot()
     record = place.run((place.root / "a").unlink)
     assert record.kind == "git"
