@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from cline_cli.policy._git import check_options, find_bisected, find_started
+from cline_cli.policy._sed import SED_RUNS, find_sed_scripts
 from cline_cli.policy._words import SHELL_VARIABLES
 from cline_cli.policy._wrappers import (
     CARRIERS,
@@ -345,17 +346,11 @@ def _watch(program: Program, depth: int) -> Program:
 
 
 def _sed(program: Program, depth: int) -> Program:  # noqa: ARG001  # as above
-    for word in program.words[1:]:
-        if _SED_RUNS.search(word.text):
-            raise UnreadableError("sed runs what it has edited")
+    if any(SED_RUNS.search(script) for script in find_sed_scripts(program.words)):
+        raise UnreadableError("sed runs what it has edited")
     return _with_code(program)
 
 
-_SED_RUNS = re.compile(
-    r"s([^\w\s\\])(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1[gpiIMm\d]*e"
-    r"|(?:^|[;{\n])\s*(?:(?:\d+|\$|/(?:\\.|[^/])*/[IM]?)(?:,\s*(?:\d+|\$|/(?:\\.|[^/])*/[IM]?))?)?[\s!]*e\s*(?:$|[;}\n])"
-)
-"""`s/a/b/e` and a lone `e`."""
 _SPECIAL: Mapping[str, _Special] = {
     "sed": _sed,
     **dict.fromkeys(SHELLS, _shell),

@@ -18,6 +18,13 @@ ALLOWED = tuple(
 )
 
 LINES = (
+    "sed -n 1,20p docs/api/v1/endpoints.md",
+    "sed -i 's|tests/a/b/e|x|g' a.txt",
+    "sed -n '/e/p' tests/e/e/e",
+    "sed -e 's/e/E/' -e '/^e$/d' a.txt",
+    "GIT_EDITOR=true git commit --amend",
+    "git --no-pager log -3",
+    "arr=(a b); printf '%s\\n' \"${arr[@]}\"",
     "cd x && pytest -k 'a or b' 2>&1 | tail -5",
     'for f in *.py; do wc -l "$f"; done',
     "ls -la",
