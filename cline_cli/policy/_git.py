@@ -25,11 +25,12 @@ def check_options(words: tuple[Word, ...]) -> None:
         UnreadableError: it could run something that is not read.
     """
     texts = [word.text for word in words]
+    greps, clones = "grep" in texts, "clone" in texts
     for option, value in zip(texts, (*texts[1:], HOLE), strict=True):
         if option == "-c" and not HARMLESS_SETTING.fullmatch(value):
             raise UnreadableError("a setting given to git could run something")
-        is_pager = "grep" in texts and option.startswith("-O") and option != "-O"
-        if is_pager or _RUNNING.match(option) or (option == "-u" and "clone" in texts):
+        is_pager = greps and option.startswith("-O") and option != "-O"
+        if is_pager or _RUNNING.match(option) or (clones and option == "-u"):
             raise UnreadableError(f"git {option} is not read")
     if "filter-branch" in texts:
         raise UnreadableError("git filter-branch is not read")

@@ -11,18 +11,30 @@ WILD = "\1"
 """Likewise for what stands for file names: `*`, `?`, `[a-z]`. It never is a slash."""
 
 
-@functools.cache
-def _to_regex(pattern: str) -> re.Pattern[str]:
-    parts = [".*" if one == "*" else f"[^{HOLE}{WILD}]" if one == "?" else re.escape(one) for one in pattern]
-    # "rm *" is also "rm": whoever writes that means the program with whatever follows.
-    if pattern.endswith(" *"):
-        parts[-2:] = ["(?: .*)?"]
-    return re.compile("".join(parts), re.DOTALL)
-
-
 def covers(pattern: str, text: str) -> bool:
-    """Return whether a pattern matches a text whatever its unknown parts turn out to be."""
-    return _to_regex(pattern).fullmatch(text) is not None
+    """Return whether a pattern matches a text whatever its unknown parts turn out to be.
+
+    "rm *" is also "rm": whoever writes that means the program with whatever follows.
+    """
+    return (pattern.endswith(" *") and _covers(pattern[:-2], text)) or _covers(pattern, text)
+
+
+def _covers(pattern: str, text: str) -> bool:
+    """Find each piece between stars as early as it comes: that takes time in the length of the text, and no more."""
+    first, *others = map(_to_regex, pattern.split("*"))
+    if not others:
+        return first.fullmatch(text) is not None
+    *middle, last = others
+    found = first.match(text)
+    for piece in middle:
+        found = found and piece.search(text, found.end())
+    start = len(text) - (len(pattern) - pattern.rindex("*") - 1)
+    return found is not None and start >= found.end() and last.fullmatch(text, start) is not None
+
+
+@functools.cache
+def _to_regex(piece: str) -> re.Pattern[str]:
+    return re.compile("".join(f"[^{HOLE}{WILD}]" if one == "?" else re.escape(one) for one in piece), re.DOTALL)
 
 
 def may_match(pattern: str, text: str) -> bool:
@@ -66,24 +78,41 @@ def _skip_stars(pattern: str, states: set[int]) -> set[int]:
     return found
 
 
+def matches_path(pattern: str, path: str) -> bool:
+    """Return whether a pattern matches a path: `*` and `?` stay in a folder, `**` goes on.
+
+    Without a slash it is a name anywhere. `states` are as in `_meet`; a negative one is in the folders of a `**/`.
+    """
+    pieces = _to_pieces(pattern)
+    states = _skip_wild(pieces, {0})
+    for character in path:
+        following: set[int] = set()
+        for state in states:
+            piece = "**/" if state < 0 else pieces[state] if state < len(pieces) else ""
+            place = ~state if state < 0 else state
+            if piece == "**/":
+                following.add(~place)
+                following |= {place + 1} if character == "/" else set()
+            elif piece == "**" or (piece == "*" and character != "/"):
+                following.add(place)
+            elif piece == character or (piece == "?" and character != "/"):
+                following.add(place + 1)
+        states = _skip_wild(pieces, following)
+    return len(pieces) in states
+
+
 @functools.cache
-def to_path_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of paths: `*` and `?` stay in a folder, `**` goes on; without a slash it is a name anywhere."""
+def _to_pieces(pattern: str) -> tuple[str, ...]:
     if "/" not in pattern and pattern != "**":
         pattern = f"**/{pattern}"
-    if pattern.endswith("/"):
-        pattern += "**"
-    parts: list[str] = []
-    position = 0
-    while position < len(pattern):
-        if pattern.startswith("**/", position):
-            parts.append("(?:.*/)?")
-            position += 3
-        elif pattern.startswith("**", position):
-            parts.append(".*")
-            position += 2
-        else:
-            one = pattern[position]
-            parts.append("[^/]*" if one == "*" else "[^/]" if one == "?" else re.escape(one))
-            position += 1
-    return re.compile("".join(parts), re.DOTALL)
+    return tuple(re.findall(r"\*\*/|\*\*|.", f"{pattern}**" if pattern.endswith("/") else pattern, re.DOTALL))
+
+
+def _skip_wild(pieces: tuple[str, ...], states: set[int]) -> set[int]:
+    """Return the positions with those behind what may stand for nothing."""
+    found = set(states)
+    for state in states:
+        while 0 <= state < len(pieces) and pieces[state] in {"*", "**", "**/"}:
+            state += 1  # noqa: PLW2901  # it walks on from each
+            found.add(state)
+    return found

@@ -80,7 +80,8 @@ class WordReader(ABC):
         if not source:
             raise UnreadableError(f"{self._text[start : start + 10]!r} stands where it cannot")
         text = "".join(pieces)
-        if re.search(r"\{.*(,|\.\.).*\}", braces):
+        inside = braces[braces.find("{") : braces.rfind("}")] if "{" in braces else ""
+        if "," in inside or ".." in inside:
             text = HOLE
         if source in {"[", "]", "[[", "]]"}:
             text = source

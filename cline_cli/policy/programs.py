@@ -29,6 +29,8 @@ from cline_cli.policy._wrappers import (
 from cline_cli.policy.shell import HOLE, Script, Simple, UnreadableError, Word, read_script
 
 MAX_DEPTH = 8
+MAX_VALUES = 20
+"""So many words behind options of a runner may be their values."""
 MAX_STARTS = 4
 """So many words of a launcher may be the program behind it: the others are its own."""
 _ANYTHING = Word(HOLE, "...")
@@ -204,6 +206,8 @@ def _run_by_runner(name: str, program: Program, depth: int) -> Program:
     while at < len(words):
         word = words[at].text
         if not word.startswith("-"):
+            if len(inner) == MAX_VALUES:
+                raise UnreadableError(f"{name} has too many options")
             inner.append(_start(program.simple, words[at:], depth + 1))
             if not words[at - 1].text.startswith("-") or words[at - 1].text == "--" or "=" in words[at - 1].text:
                 break

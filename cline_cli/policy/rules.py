@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cline_cli.policy._glob import to_path_pattern
+from cline_cli.policy._glob import matches_path
 from cline_cli.policy._patterns import Example, Kind, PolicyError, Rule, Verdict
 
 __all__ = ["Example", "Kind", "PolicyError", "Rule", "Rules", "Verdict", "parse_permissions", "parse_rule"]
@@ -85,7 +85,7 @@ class Rules(NamedTuple):
     def judge_edit(self, path: str) -> Verdict:
         """Return what the rules say of a change to a file, named by its path in the workspace, or a whole path."""
         for rule in self.of(self.deny, "edit"):
-            if to_path_pattern(rule.pattern).fullmatch(path):
+            if matches_path(rule.pattern, path):
                 return Verdict(False, f"{path} may not be changed", rule.source)
         return self._judge_allowed("edit", path)
 
@@ -100,7 +100,7 @@ class Rules(NamedTuple):
         allow = self.of(self.allow, kind)
         for rule in allow:
             is_path = kind == "edit"
-            if to_path_pattern(rule.pattern).fullmatch(what) if is_path else rule.matches_surely(what):
+            if matches_path(rule.pattern, what) if is_path else rule.matches_surely(what):
                 return Verdict(True, "it is allowed", rule.source)
         return Verdict(None, f"{what} matches no pattern that allows it" if allow else "")
 

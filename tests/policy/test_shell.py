@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cline_cli.policy.programs import read_line
 from cline_cli.policy.rules import Rules, parse_rule
 from cline_cli.policy.shell import HOLE, WILD, UnreadableError, read_script
 
@@ -96,3 +99,12 @@ def test_what_cannot_be_read_for_certain_is_refused(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     rules = Rules(allow=(parse_rule("a *"),), deny=(parse_rule("b *"),))
     assert rules.judge_command(text).is_allowed in {True, False, None}
+
+
+@pytest.mark.parametrize(
+    "line", ["ls " + "{a," * 12_000, "ls " + "{a," * 8_000 + "}" * 8_000, "npx " + "-a b " * 8_000]
+)
+def test_a_long_line_is_read_whatever_it_holds(line: str) -> None:
+    """This takes minutes where a part of it is searched again from each of its places."""
+    with contextlib.suppress(UnreadableError):
+        read_line(line)
