@@ -18,14 +18,18 @@ of a file keeps its bytes, and new lines end as those beside them do.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 BEGIN, END = "*** Begin Patch", "*** End Patch"
 _HEADS = {"*** Add File: ": "add", "*** Update File: ": "update", "*** Delete File: ": "delete"}
 _MOVE, _LAST = "*** Move to: ", "*** End of File"
 _SHOWN = 8
+_COMPARED = 400
+"""Characters of a line, where the nearest is looked for: that takes the product of both lengths."""
 _WAYS: tuple[Callable[[str], str], ...] = (str, str.rstrip, str.strip)
 
 
@@ -164,12 +168,12 @@ def apply_hunks(text: str, hunks: Sequence[Hunk]) -> Patched:
     old = text.split("\n")
     final = old.pop() if not text.endswith("\n") else old.pop() or None
     lines = [f"{line}\n" for line in old] + ([final] if final else [])
-    bare = [line.rstrip("\n").removesuffix("\r") for line in lines]
+    places = _Places([line.rstrip("\n").removesuffix("\r") for line in lines])
     result: list[str] = []
     position = 0
     is_tolerant = False
     for hunk in hunks:
-        start, is_exact = _find(bare, hunk, position)
+        start, is_exact = _find(places, hunk, position)
         is_tolerant |= not is_exact
         result += lines[position:start]
         at = start
@@ -200,54 +204,74 @@ def _end_near(lines: Sequence[str], at: int) -> str:
     return "\r\n" if any(line.endswith("\r\n") for line in lines) else "\n"
 
 
-def _find(bare: Sequence[str], hunk: Hunk, position: int) -> tuple[int, bool]:
+class _Places:
+    """The lines of a file, without their ends, to be looked for in each of the ways."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self._texts: dict[Callable[[str], str], tuple[str, list[int]]] = {}
+
+    def seek(self, wanted: Sequence[str], start: int, way: Callable[[str], str]) -> int:
+        """Return at which line these stand, from a line on; -1 for nowhere.
+
+        They are looked for in the text as a whole: line by line it would take the product of both lengths.
+        """
+        if way not in self._texts:
+            read = [way(line) for line in self.lines]
+            self._texts[way] = _join_lines(read), list(accumulate((len(line) + 1 for line in read), initial=0))
+        text, starts = self._texts[way]
+        if not 0 <= start <= len(self.lines):
+            return -1
+        at = text.find(_join_lines([way(line) for line in wanted]), starts[start])
+        return bisect_left(starts, at) if at >= 0 else -1
+
+
+def _join_lines(lines: Sequence[str]) -> str:
+    """Return lines as a text in which each stands between two line breaks."""
+    return "".join(f"\n{line}" for line in lines) + "\n"
+
+
+def _find(places: _Places, hunk: Hunk, position: int) -> tuple[int, bool]:
     """Return at which line a hunk applies, and whether its lines are there exactly.
 
     Raises:
         PatchError: they are not.
     """
-    start = position
+    start, count = position, len(places.lines)
     for anchor in hunk.anchors:
-        found = next((_seek(bare, [anchor], start, way) for way in _WAYS if _seek(bare, [anchor], start, way) >= 0), -1)
+        found = next((at for way in _WAYS if (at := places.seek([anchor], start, way)) >= 0), -1)
         if found < 0:
-            raise PatchError(f"@@ {anchor[:120]} is not in the file{_hint(bare, anchor)}")
+            raise PatchError(f"@@ {anchor[:120]} is not in the file{_hint(places.lines, anchor)}")
         start = found + 1
     old = hunk.old
     if not old:
-        return (len(bare) if not hunk.anchors or hunk.is_last else start), True
+        return (count if not hunk.anchors or hunk.is_last else start), True
     for way in _WAYS:
         if hunk.is_last:
-            at = len(bare) - len(old)
-            if at >= start and _seek(bare, old, at, way) == at:
+            at = count - len(old)
+            if at >= start and places.seek(old, at, way) == at:
                 return at, way is str
-        at = _seek(bare, old, start, way)
+        at = places.seek(old, start, way)
         if at >= 0:
-            if not hunk.anchors and _seek(bare, old, at + 1, way) >= 0:
+            if not hunk.anchors and places.seek(old, at + 1, way) >= 0:
                 raise PatchError(
                     f"the lines of a hunk are there more than once: {old[0][:80]!r}; add more lines around it, or @@"
                 )
             return at, way is str
-    before = _seek(bare, old, 0, str.strip)
+    before = places.seek(old, 0, str.strip)
     if 0 <= before < start:
         raise PatchError(f"{old[0][:80]!r} is before the hunk in front of it: give the hunks in the order of the file")
-    raise PatchError(f"the lines of a hunk are not in the file: {old[0][:80]!r}{_hint(bare, max(old, key=len))}")
+    raise PatchError(
+        f"the lines of a hunk are not in the file: {old[0][:80]!r}{_hint(places.lines, max(old, key=len))}"
+    )
 
 
-def _seek(bare: Sequence[str], wanted: Sequence[str], start: int, way: Callable[[str], str]) -> int:
-    """Return at which line these stand, from a line on; -1 for nowhere."""
-    sought = [way(line) for line in wanted]
-    for at in range(start, len(bare) - len(sought) + 1):
-        if way(bare[at]) == sought[0] and all(way(bare[at + more]) == sought[more] for more in range(len(sought))):
-            return at
-    return -1
-
-
-def _hint(bare: Sequence[str], line: str) -> str:
+def _hint(lines: Sequence[str], line: str) -> str:
     """Return the lines that are most like one, with their numbers."""
-    near = get_close_matches(line, bare[:5000], 1, cutoff=0.5)
+    compared = [one[:_COMPARED] for one in lines[:5000]]
+    near = get_close_matches(line[:_COMPARED], compared, 1, cutoff=0.5)
     if not near:
         return ": read the file again"
-    number = bare.index(near[0])
-    first = max(0, number - 2)
-    shown = "\n".join(f"{first + at + 1} | {text[:200]}" for at, text in enumerate(bare[first : first + _SHOWN]))
+    first = max(0, compared.index(near[0]) - 2)
+    shown = "\n".join(f"{first + at + 1} | {text[:200]}" for at, text in enumerate(lines[first : first + _SHOWN]))
     return f"; the nearest is:\n{shown}"

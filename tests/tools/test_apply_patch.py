@@ -257,3 +257,18 @@ def test_a_link_is_followed_to_its_target(folder: Path) -> None:
     patch(folder, "*** Update File: link", "-old", "+new")
     assert (folder / "link").readlink() == Path("old.txt")
     assert (folder / "old.txt").read_text() == "new\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a\n" * 60_000, (" a",) * 20_000 + ("-c", "+b")),
+        ("ab" * 300_000 + "\n", ("-" + "ba" * 300_000, "+b")),
+    ],
+    ids=["many-lines", "long-line"],
+)
+def test_a_miss_is_told_however_alike_the_lines_are(text: str, lines: tuple[str, ...]) -> None:
+    """This takes minutes where each line is compared with each, or each character."""
+    body = "\n".join(("*** Begin Patch", "*** Update File: a", "@@", *lines, "*** End Patch"))
+    with pytest.raises(PatchError, match="are not in the file"):
+        apply_hunks(text, read_patch(body)[0].hunks)
