@@ -9,10 +9,11 @@ echo 'rm -r .' | python3 -c '...'    code that may start what it reads
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from cline_cli.policy._git import sets_something
-from cline_cli.policy._words import HOLE, Script, Word
+from cline_cli.policy._words import HOLE, Script
 from cline_cli.policy._wrappers import SHELLS
 from cline_cli.policy.programs import Program, Reading
 
@@ -26,7 +27,6 @@ HARMLESS_VALUES = frozenset({"", "cat", "true", ":"})
 _WRITERS = frozenset("awk cp curl dd find gawk install ln mv perl python3 rsync sed sort tee touch wget".split())
 """Programs that write the files they name."""
 _STARTS_OTHERS = re.compile(r"system|exec|popen|spawn|getline|subprocess|eval|[`|!]")
-
 _QUOTES = re.compile(r"""['"\\]""")
 
 
@@ -37,7 +37,7 @@ def find_hidden(reading: Reading) -> str:
         any(_is_run(name, value) for name, value in _iter_variables(reading.script, programs)),
         any(_sets_git(program) for program in programs),
         any(_starts_what_it_reads(program) for program in programs),
-        not _run_files(programs).isdisjoint(_written_files(reading.script, programs)),
+        _runs_what_it_writes(reading.script, programs),
     )
     if not any(starts):
         return ""
@@ -77,26 +77,34 @@ def _starts_what_it_reads(program: Program) -> bool:
     return bool(program.code) and (bool(options & {"-", "-f"}) or _STARTS_OTHERS.search(program.code) is not None)
 
 
-def _run_files(programs: Iterable[Program]) -> set[str]:
-    """Return the names of files that are run: by their paths, by a shell, by an interpreter."""
-    found: list[Word] = []
+def _runs_what_it_writes(script: Script, programs: tuple[Program, ...]) -> bool:
+    """Whether a program of a line runs a file that the line writes otherwise, as far as names tell."""
+    targets = (redirect.target.text for simple in script.commands for redirect in simple.redirects if redirect.writes)
+    writers = Counter(name for program in programs for name in _written_files(program))
+    writers.update(_base(text) for text in targets)
     for program in programs:
-        if "/" in program.words[0].text:
-            found.append(program.words[0])
-        if program.name in SHELLS | {".", "source"}:
-            found += [started.words[0] for started in program.inner]
-        if program.code:
-            found += program.words[1:]
-    return {_base(word.text) for word in found if word.is_literal}
+        if run := _run_files(program):
+            own = _written_files(program)
+            if any(writers[name] > (name in own) for name in run):
+                return True
+    return False
 
 
-def _written_files(script: Script, programs: Iterable[Program]) -> set[str]:
-    targets = [redirect.target.text for simple in script.commands for redirect in simple.redirects if redirect.writes]
-    for program in programs:
-        if program.name in _WRITERS:
-            targets += [re.sub(r"^(?:--?[\w-]+=|-[A-Za-z]|\w+=)", "", word.text) for word in program.words[1:]]
-            targets += [word.text for word in program.words[1:]]
-    return {_base(text) for text in targets} - {""}
+def _run_files(program: Program) -> set[str]:
+    """Return the names of the files that it runs: itself, if it is one, and scripts that it reads."""
+    found = [program.words[0]] if "/" in program.words[0].text else []
+    if program.name in SHELLS | {".", "source"}:
+        found += [started.words[0] for started in program.inner]
+    if program.code:
+        found += program.words[1:]
+    return {_base(word.text) for word in found if word.is_literal} - {""}
+
+
+def _written_files(program: Program) -> set[str]:
+    if program.name not in _WRITERS:
+        return set()
+    texts = [word.text for word in program.words[1:]]
+    return {_base(one) for text in texts for one in (text, re.sub(r"^(?:--?[\w-]+=|-[A-Za-z]|\w+=)", "", text))}
 
 
 def _base(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cline_cli.policy._hidden import find_hidden
+from cline_cli.policy._hidden import HARMLESS_VALUES, RUN_VARIABLES, find_hidden
 from cline_cli.policy._patterns import Rule, Verdict
 from cline_cli.policy.programs import Program, Reading, read_line
 from cline_cli.policy.shell import UnreadableError, Word
@@ -16,12 +16,10 @@ _STATE_ONLY = frozenset(
 )
 """What only moves about in the shell, prints nothing and starts nothing that is not judged by itself."""
 _RISKY_VARIABLES = re.compile(
-    r"PATH|LD_\w+|DYLD_\w+|(?:GIT_)?(?:PAGER|EDITOR)|VISUAL|BROWSER|GIT_\w*(?:SSH|EXTERNAL|CONFIG|EXEC|PROXY|ASKPASS)\w*"
-    r"|LESSOPEN|PYTHON(?:STARTUP|HOME|PATH)|PERL5(?:OPT|LIB|DB)|RUBY(?:OPT|LIB)|NODE_OPTIONS|TAR_OPTIONS|RSYNC_RSH"
-    r"|MAKEFLAGS|SHELL|RIPGREP_CONFIG_PATH|GREP_OPTIONS|MANPAGER|CDPATH|GLOBIGNORE"
+    rf"{RUN_VARIABLES.pattern}|GIT_\w*ASKPASS\w*|PYTHON(?:HOME|PATH)|PERL5LIB|RUBYLIB"
+    r"|RIPGREP_CONFIG_PATH|GREP_OPTIONS|CDPATH|GLOBIGNORE"
 )
 """With these an allowed program does something else than it says."""
-_HARMLESS_VALUES = frozenset({"", "cat", "true", ":"})
 _SYSTEM_FOLDERS = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
 
 _BY_SUBCOMMAND = frozenset(
@@ -51,7 +49,7 @@ def judge_line(line: str, allow: tuple[Rule, ...], deny: tuple[Rule, ...], *, al
 def _judge_allowed(reading: Reading, allow: tuple[Rule, ...]) -> Verdict:
     """Return whether all of a line is allowed."""
     for name, value in (one for simple in reading.script.commands for one in simple.assignments):
-        if _RISKY_VARIABLES.fullmatch(name) and value.text not in _HARMLESS_VALUES:
+        if _RISKY_VARIABLES.fullmatch(name) and value.text not in HARMLESS_VALUES:
             return Verdict(None, f"it sets {name}, which changes what programs do")
     used = ""
     for program in reading.programs:

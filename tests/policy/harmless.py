@@ -18,6 +18,9 @@ ALLOWED = tuple(
 )
 
 LINES = (
+    "sed -i 's/a/b/' a.txt && echo 'rm the old file'",
+    "awk '{print $1}' a.txt && git commit -m 'rm a'",
+    "python3 a.py && echo 'sudo is not needed'",
     "sed -n 1,20p docs/api/v1/endpoints.md",
     "sed -i 's|tests/a/b/e|x|g' a.txt",
     "sed -n '/e/p' tests/e/e/e",

@@ -70,6 +70,7 @@ def test_a_pattern_denies(pattern: str, line: str, is_denied: bool) -> None:
         (("uv run *",), "uv run pytest -q", True),
         (("make *",), "PATH=/tmp make", False),
         (("make *",), "LD_PRELOAD=x make", False),
+        (("git *",), "HOME=h git status", False),
         (("make *",), "CI=1 PAGER=cat make", True),
         (("find *",), "find . -exec rm {} +", False),
         (("find *", "wc *"), "find . -exec wc {} +", True),
