@@ -8,6 +8,7 @@ from cline_cli.policy._words import HOLE, UnreadableError, Word
 
 HARMLESS_SETTING = re.compile(
     r"(?:user|color|advice|column|init|safe|http|protocol|gc|pack|fetch|push|pull|merge|rerere|status|branch|log)\.[\w.-]+=[^!]*"
+    r"|core\.hookspath=/dev/null|core\.editor=(?:true|:)|core\.fsmonitor=(?:false|0)"
     r"|core\.(?:quotepath|autocrlf|filemode|safecrlf|longpaths|ignorecase|abbrev|bigfilethreshold|pager=(?:cat)?)\b.*"
     r"|(?:commit|tag)\.gpgsign=\w*|diff\.(?:noprefix|renames|renamelimit)=\w*",
     re.IGNORECASE,

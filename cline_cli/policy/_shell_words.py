@@ -12,6 +12,7 @@ MAX_DEPTH = 25
 META = frozenset(" \t\n;&|<>()")
 _BLANKS = " \t"
 _PARAMETER = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?$!_-])", re.ASCII)
+_SET_BY_NUMBERS = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))", re.ASCII)
 _BRACED = re.compile(r"[#!]?(?:[A-Za-z_]\w*|[0-9]+|[@*#?$!_-])", re.ASCII)
 _ANSI = re.compile(r"x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
@@ -80,14 +81,15 @@ class WordReader(ABC):
         if not source:
             raise UnreadableError(f"{self._text[start : start + 10]!r} stands where it cannot")
         text = "".join(pieces)
+        known = text
         inside = braces[braces.find("{") : braces.rfind("}")] if "{" in braces else ""
         if "," in inside or ".." in inside:
             text = HOLE
         if source in {"[", "]", "[[", "]]"}:
-            text = source
+            text = known = source
         elif "[" in source:
             self._found.literals.append("[")
-        self._found.literals.append(text)
+        self._found.literals += [known, "\n"]
         return Word(text, source.replace("\\\n", ""))
 
     def _piece(self, *, is_first: bool) -> str:
@@ -231,9 +233,12 @@ class WordReader(ABC):
         rest = self._text[self._at : self._at + 3]
         if SHELL_VARIABLES.fullmatch(match[0]) and re.match(r":?=", rest):
             raise UnreadableError(f"the shell runs what {match[0]} holds")
+        if re.match(r":?=", rest):
+            self._found.commands.append(Simple((), ((match[0], Word(HOLE, "${=}")),)))
         if rest.startswith("@") and not re.match(r"@[QULuak]\}", rest):
             raise UnreadableError("${name@P} runs what the variable holds")
         self._found.computes |= bool(re.match(r":[^-=?+]", rest))
+        self._found.literals.append("\n")
         while not self._take("}"):
             if self._ended():
                 raise UnreadableError("${ is not closed")
@@ -264,8 +269,11 @@ class WordReader(ABC):
         """Read from behind `((` to `))`, with what is substituted in between."""
         self._found.computes = True
         depth = 0
+        start = self._at
         while not self._ended():
             if depth == 0 and self._take("))"):
+                for name in _SET_BY_NUMBERS.findall(self._text[start : self._at]):
+                    self._found.commands.append(Simple((), ((name, Word(HOLE, "(( ))")),)))
                 return
             character = self._peek()
             if character in "$`":

@@ -39,14 +39,17 @@ def find_effect(command: Simple) -> Effect:
     texts = [word.text for word in command.words]
     own = next((at for at, text in enumerate(texts) if text not in {"builtin", "command"}), 0)
     name, arguments = texts[own], set(texts[own + 1 :])
-    prints = name == "printf" and any(argument.startswith("-v") for argument in arguments)
+    first = texts[own + 1] if len(texts) > own + 1 else ""
+    prints = name == "printf" and (first.startswith(HOLE) or any(one.startswith("-v") for one in arguments))
     if (prints or name in _NAMING | DECLARING) and any(SHELL_VARIABLES.match(text) for text in arguments):
         raise UnreadableError("it sets what the shell runs")
     if (prints or name in _NAMING) and not _names_literally(command.words, prints=prints):
         raise UnreadableError("it sets a variable that is only known when it runs")
     if name in DECLARING:
         return _declare(command)
-    is_test = name in {"test", "["} and bool(arguments & {"-v", "-R"})
+    is_test = name in {"test", "["} and any(one in {"-v", "-R"} or HOLE in one for one in arguments)
+    if is_test and arguments & {"-v", "-R"} and any(HOLE in one for one in arguments):
+        raise UnreadableError("it looks at a variable that is only known when it runs")
     return Effect(computes=prints or is_test or name in _EVALUATING)
 
 
@@ -68,6 +71,8 @@ def _declare(command: Simple) -> Effect:
     texts = [word.text.partition("=")[2] for word in words] + [value.text for value in values]
     if any(text.startswith("(") or (options & set("aA") and HOLE in text) for text in texts):
         raise UnreadableError("an array is computed")
+    if any(HOLE in word.text.partition("=")[0] and "=" in word.text for word in words):
+        raise UnreadableError("it sets a variable that is only known when it runs")
     if "n" in options and any(SHELL_VARIABLES.fullmatch(text) for text in texts):
         raise UnreadableError("it sets what the shell runs")
     return Effect(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from cline_cli.policy._words import HOLE, UnreadableError, Word
+from cline_cli.policy._words import HOLE, WILD, UnreadableError, Word
 
 Kind = Literal["plain", "transparent", "strict", "runner"]
 """What an allowed inner program says of the whole: nothing, there is none · enough, `timeout 9 make` does what `make`
@@ -122,7 +122,7 @@ REFUSED = frozenset(
 
 _LETTERS = frozenset("cefhlmnoruvxCEO")
 _LONG_OPTIONS = frozenset({"--norc", "--noprofile", "--posix", "--login", "--verbose"})
-_HARMLESS_SWITCHES = frozenset("pipefail errexit nounset xtrace verbose noclobber noglob globstar nullglob".split())
+HARMLESS_SWITCHES = frozenset("pipefail errexit nounset xtrace verbose noclobber noglob globstar nullglob".split())
 _ATTACHED = {"nice": r"-\d+", "xargs": r"-(?:i.*|l\d*|e.*)"}
 """Options whose value, if any, is always written with them."""
 
@@ -149,7 +149,15 @@ def find_program(name: str, words: Sequence[Word]) -> int:
         at += 1
     while wrapper.takes_assignments and at < len(words) and "=" in words[at].text:
         at += 1
+    if any(not is_one_word(word) for word in words[1:at]):
+        raise UnreadableError(f"the words behind {name} are only known when it runs")
     return at if at < len(words) else 0
+
+
+def is_one_word(word: Word) -> bool:
+    """Return whether a word is just one when it runs: what is not quoted may be several, or none."""
+    is_quoted = re.fullmatch(r'[\w./:=%+,-]*"[^"@*]*"', word.source) is not None
+    return word.is_literal or (is_quoted and WILD not in word.text)
 
 
 def _width(name: str, wrapper: Wrapper, word: str) -> int:
@@ -199,7 +207,7 @@ def read_shell_options(words: tuple[Word, ...]) -> tuple[int, bool]:
         has_text |= "c" in option and not is_long
         if option[-1] in "oO" and not is_long:
             at += 1
-            if at < len(words) and words[at].text not in _HARMLESS_SWITCHES:
+            if at < len(words) and words[at].text not in HARMLESS_SWITCHES:
                 raise UnreadableError("a shell is switched to what is not read")
         at += 1
     return at, has_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cline_cli.policy._hidden import HARMLESS_VALUES, RUN_VARIABLES, find_hidden
+from cline_cli.policy._hidden import HARMLESS_VALUES, RUN_VARIABLES, find_hidden, iter_variables
 from cline_cli.policy._patterns import Rule, Verdict
 from cline_cli.policy.programs import Program, Reading, read_line
 from cline_cli.policy.shell import UnreadableError, Word
@@ -48,8 +48,8 @@ def judge_line(line: str, allow: tuple[Rule, ...], deny: tuple[Rule, ...], *, al
 
 def _judge_allowed(reading: Reading, allow: tuple[Rule, ...]) -> Verdict:
     """Return whether all of a line is allowed."""
-    for name, value in (one for simple in reading.script.commands for one in simple.assignments):
-        if _RISKY_VARIABLES.fullmatch(name) and value.text not in HARMLESS_VALUES:
+    for name, value in iter_variables(reading.script, tuple(reading.all())):
+        if _RISKY_VARIABLES.fullmatch(name) and value not in HARMLESS_VALUES:
             return Verdict(None, f"it sets {name}, which changes what programs do")
     used = ""
     for program in reading.programs:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from cline_cli.policy._git import check_options, find_bisected, find_started
+from cline_cli.policy._options import check_find, check_set
 from cline_cli.policy._sed import SED_RUNS, find_sed_scripts
 from cline_cli.policy._words import SHELL_VARIABLES
 from cline_cli.policy._wrappers import (
@@ -87,6 +88,8 @@ def _read(script: Script, depth: int) -> tuple[Program, ...]:
     if depth > MAX_DEPTH:
         raise UnreadableError("it is nested too deeply")
     if script.computes and "[" in script.literals and re.search(r"[$`\\]", script.literals):
+        raise UnreadableError("it calculates, and holds what a calculation could run")
+    if script.computes and "\\" in script.literals and re.search(r"[$`]", script.literals):
         raise UnreadableError("it calculates, and holds what a calculation could run")
     for name in (name for simple in script.commands for name, _ in simple.assignments):
         if _is_run_by_shells(name):
@@ -168,6 +171,8 @@ def _wrapped(name: str, program: Program, depth: int) -> Program:
     place = find_program(name, words)
     if name in {"env", "sudo"}:
         for word in words[1:place]:
+            if HOLE in word.text.partition("=")[0] and "=" in word.text:
+                raise UnreadableError(f"{name} sets a variable that is only known when it runs")
             if _is_run_by_shells(word.text.partition("=")[0]):
                 raise UnreadableError(f"the shell runs what {word.text.partition('=')[0]} holds")
     if not place:
@@ -252,6 +257,8 @@ def _carried(name: str, words: tuple[Word, ...], depth: int) -> Iterator[Program
     """Yield what the options of a program make it run."""
     options = CARRIERS.get(name, frozenset())
     following = (*words[1:], _ANYTHING)
+    if options and any(word.text.startswith("-") and HOLE in word.text.partition("=")[0] for word in words[1:]):
+        raise UnreadableError(f"an option of {name} is only known when it runs")
     for word, value in zip(words, following, strict=True):
         for option in options:
             given = _value_of(option, word, value)
@@ -296,19 +303,23 @@ def _never(program: Program, depth: int) -> Program:  # noqa: ARG001  # as above
 def _unless(pattern: str) -> _Special:
     def check(program: Program, depth: int) -> Program:  # noqa: ARG001  # as above
         for word in program.words[1:]:
-            if re.match(pattern, word.text) or word.text.startswith(HOLE):
+            is_hidden = word.text.startswith(HOLE) or (not word.is_literal and word.text.startswith(("-", "+")))
+            if re.match(pattern, word.text) or is_hidden:
                 raise UnreadableError(f"{program.name} {word.source} is not read")
         return program
 
     return check
 
 
+def _set(program: Program, depth: int) -> Program:  # noqa: ARG001  # as above
+    check_set(program.words)
+    return program
+
+
 def _find(program: Program, depth: int) -> Program:
     starts = _FIND_STARTS if program.name == "find" else _FD_STARTS
     words = program.words
-    for word in words[1:]:
-        if HOLE in word.text and (not word.source.startswith('"') or re.search(r"[@*]", word.source)):
-            raise UnreadableError(f"the words behind {program.name} are only known when it runs")
+    check_find(words)
     inner: list[Program] = []
     for at, word in enumerate(words):
         if word.text in starts:
@@ -323,6 +334,10 @@ def _find(program: Program, depth: int) -> Program:
 
 def _git(program: Program, depth: int) -> Program:
     check_options(program.words)
+    if len(program.words) > 1 and program.words[1].text.startswith(HOLE):
+        raise UnreadableError("what git does is only known when it runs")
+    if "difftool" in [word.text for word in program.words] and any(HOLE in word.text for word in program.words):
+        raise UnreadableError("what git difftool runs is only known when it runs")
     if bisected := find_bisected(program.words):
         return program._replace(kind="strict", inner=(_start(program.simple, bisected, depth + 1),))
     started = find_started(program.words)
@@ -362,9 +377,9 @@ _SPECIAL: Mapping[str, _Special] = {
     "source": _source,
     ".": _source,
     "trap": _trap,
-    "alias": _unless(r".*="),
-    "shopt": _unless(r"expand_aliases|extglob|extdebug"),
-    "set": _unless(r"-o$|[-+]\w*k"),
+    "alias": _unless(rf".*[={HOLE}]"),
+    "shopt": _unless(rf"expand_aliases|extglob|extdebug|keyword|.*{HOLE}"),
+    "set": _set,
     "enable": _never,
     "hash": _unless(r"-\w*p"),
     "complete": _never,

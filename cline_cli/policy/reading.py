@@ -20,10 +20,12 @@ LeadsOutside = Callable[[str], bool]
 """Whether a path, as it stands in a command in the workspace folder, leads out of what may be read. May hold `*`."""
 
 _NOTHING = re.compile(r"(?!)")
-_FILES_FROM = r"--files0-from.*"
+_FILES_FROM = r"--f.*"
 _GIT_COMMANDS = frozenset("diff log show status blame ls-files rev-parse describe shortlog ls-tree cat-file".split())
 _GIT_HARMLESS = frozenset({"--no-pager", "-P", "--no-optional-locks"})
-_GIT_FORBIDDEN = re.compile(r"--(?:o|ou|out.*|e|ex|ext.*|te|tex.*|conte.*|no-i.*)(?:=.*)?|-O.*|--filt.*|--batch.*")
+_GIT_FORBIDDEN = re.compile(
+    r"--(?:o|ou|out.*|e|ex|ext.*|te|tex.*|conte.*|no-i.*)(?:=.*)?|-O.*|--filt.*|--batch.*|--show-s.*|--help|-h|.*%G.*"
+)
 """--output, --ext-diff, --textconv, --contents, --no-index, and what git takes for an abbreviation of them."""
 _PROGRAMS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern) if pattern else _NOTHING
@@ -35,32 +37,31 @@ _PROGRAMS: Mapping[str, re.Pattern[str]] = {
         "column": "",
         "comm": "",
         "cut": "",
-        "diff": r"-\w*[lr]\w*|--pag.*|--rec.*",
         "dirname": "",
-        "du": rf"{_FILES_FROM}|-\w*[XLD]\w*|--exclude-from.*|--de.*",
+        "du": rf"{_FILES_FROM}|-(?!-).*[XLD].*|--exclude-from.*|--de.*",
         "echo": "",
-        "egrep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
+        "egrep": r"-(?!-).*[Rf].*|--de.*|--file.*|--exclude-from.*",
         "false": "",
-        "fgrep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
-        "file": r"-\w*[Cfm].*|--co.*|--f.*|--mag.*",
+        "fgrep": r"-(?!-).*[Rf].*|--de.*|--file.*|--exclude-from.*",
+        "file": r"-(?!-).*[Cfm].*|--co.*|--f.*|--mag.*",
         "find": r"-(?:exec|execdir|ok|okdir|delete|fprint0?|fprintf|fls|files0-from|L|follow)",
-        "grep": r"-\w*[Rf].*|--de.*|--file.*|--exclude-from.*",
+        "grep": r"-(?!-).*[Rf].*|--de.*|--file.*|--exclude-from.*",
         "head": "",
-        "ls": r"-\w*[LH]\w*|--de.*",
-        "md5sum": r"-\w*c\w*|--c.*",
+        "ls": r"-(?!-).*[LH].*|--de.*",
+        "md5sum": r"-(?!-).*c.*|--c.*",
         "nl": "",
         "printf": r"-v.*",
         "pwd": "",
-        "rg": r"--pre.*|--hostname-bin.*|-\w*[zfL].*|--search-zip|--file|--file=.*|--ignore-file.*|--follow",
-        "sha256sum": r"-\w*c\w*|--c.*",
-        "sort": rf"-\w*[oT].*|--o.*|--co.*|--te.*|{_FILES_FROM}",
+        "rg": r"--pre.*|--hostname-bin.*|-(?!-).*[zfL].*|--search-zip|--file|--file=.*|--ignore-file.*|--follow",
+        "sha256sum": r"-(?!-).*c.*|--c.*",
+        "sort": rf"-(?!-).*[oT].*|--o.*|--co.*|--t.*|{_FILES_FROM}",
         "stat": "",
-        "tail": r"-\w*[fF]\w*|--f.*|--retry|--pid.*",
+        "tail": r"-(?!-).*[fF].*|--f.*|--retry|--pid.*",
         "test": r"-v|-R",
         "[": r"-v|-R",
         "tr": "",
         "uniq": "",
-        "tree": r"-\w*[olR]\w*|--fromfile.*|--output.*",
+        "tree": r"-(?!-).*[olR].*|--fromfile.*|--output.*",
         "true": "",
         "type": "",
         "uname": "",
@@ -70,6 +71,8 @@ _PROGRAMS: Mapping[str, re.Pattern[str]] = {
 }
 _TEXT_FIRST = frozenset({"grep", "egrep", "fgrep", "rg"})
 """Their first operand is a pattern and not a path, where no option gave one."""
+_WITHOUT_DANGER = frozenset({"cat", "head", "ls", "echo", "stat", "nl"})
+"""Programs that have no option that does more than read."""
 _TEXTS_ONLY = frozenset({"echo", "printf", "tr", "true", "false", "which", "type", "uname"})
 _HARMLESS_VARIABLES = frozenset({"LC_ALL", "LANG", "TZ", "COLUMNS", "LC_COLLATE", "LC_CTYPE"})
 
@@ -82,8 +85,12 @@ class Finding(NamedTuple):
 def only_reads(line: str, leads_outside: LeadsOutside) -> Finding:
     """Return whether a shell line does nothing but read what may be read, and if not, why."""
     try:
+        if "[[" in line:
+            return Finding(False, "it tests with [[ ]]")
         reading = read_line(line)
-        check = _follow(reading, leads_outside)
+        if reading.script.computes:
+            return Finding(False, "it calculates")
+        check = _follow(line, reading, leads_outside)
     except UnreadableError as error:
         return Finding(False, f"it cannot be read: {error}")
     if not reading.programs:
@@ -98,8 +105,8 @@ def only_reads(line: str, leads_outside: LeadsOutside) -> Finding:
 
 def _find_fault_beside(simple: Simple, leads_outside: LeadsOutside) -> str:
     """Return what a command reads or sets beside its program that is more than reading; empty for nothing."""
-    for name, _ in simple.assignments:
-        if name not in _HARMLESS_VARIABLES:
+    for name, value in simple.assignments:
+        if name not in _HARMLESS_VARIABLES and not (value.source == "for" and name.islower()):
             return f"it sets {name}"
     for redirect in simple.redirects:
         if redirect.operator == "<" and _leads(redirect.target, leads_outside):
@@ -119,7 +126,7 @@ def _operands_of_uniq(words: tuple[Word, ...]) -> list[str]:
     return [text for at, text in enumerate(before) if at not in skipped] + behind
 
 
-def _follow(reading: Reading, leads_outside: LeadsOutside) -> LeadsOutside:
+def _follow(line: str, reading: Reading, leads_outside: LeadsOutside) -> LeadsOutside:
     """Return the check of paths for a line that may go to another folder first: a path may be meant here or there.
 
     Raises:
@@ -128,6 +135,10 @@ def _follow(reading: Reading, leads_outside: LeadsOutside) -> LeadsOutside:
     moves = [program for program in reading.all() if program.name == "cd"]
     if not moves:
         return leads_outside
+    if any(program.name == "git" for program in reading.all()):
+        raise UnreadableError("the repository of another folder could have git start something")
+    if re.search(r"\b(?:for|while|until|select|function)\b|\(\s*\)", line):
+        raise UnreadableError("it may go to a folder more than once")
     if len(moves) > 1 or len(moves[0].words) != 2 or not moves[0].words[1].is_literal:
         raise UnreadableError("it goes to a folder that cannot be told")
     folder = moves[0].words[1].text
@@ -157,13 +168,37 @@ def _find_fault(program: Program, leads_outside: LeadsOutside) -> str:
     if forbidden is None:
         return f"{program.name} is not known to only read"
     for word in words:
+        if fault := _find_unknown(program.name, word):
+            return fault
         if word.text.startswith("-") and forbidden.fullmatch(word.text):
             return f"{program.name} {word.source} does more than read"
     if program.name in _TEXTS_ONLY:
-        return ""
-    skipped = program.name in _TEXT_FIRST and not any(re.match(r"-\w*e|--regexp", word.text) for word in words)
-    first = next((word for word in words if skipped and not word.text.startswith("-")), None)
+        words = tuple(word for word in words if WILD in word.text)
+    first = _find_pattern(words) if program.name in _TEXT_FIRST else None
     return next((fault for word in words if word is not first and (fault := _find_path(word, leads_outside))), "")
+
+
+def _find_unknown(name: str, word: Word) -> str:
+    """Return why it cannot be told what a word will be: names of files can look like options."""
+    if HOLE in word.text:
+        return f"{word.source} is only known when it runs"
+    if WILD not in word.text:
+        return ""
+    may_be_option = word.text.startswith((WILD, "-")) and name not in _WITHOUT_DANGER
+    if may_be_option or "[" in word.source or name == "uniq":
+        return f"{name} may take a file of {word.source} for something else"
+    return ""
+
+
+def _find_pattern(words: tuple[Word, ...]) -> Word | None:
+    """Return the operand that is a pattern and no path; None where an option gives it, or there is none."""
+    if any(re.match(r"-(?!-).*e|--re|--files|--type-list", word.text) for word in words):
+        return None
+    texts = [word.text for word in words]
+    if "--" in texts:
+        before = [word for word in words[: texts.index("--")] if not word.text.startswith("-")]
+        return (*before, *words[texts.index("--") + 1 :], None)[0]
+    return next((word for word in words if not word.text.startswith("-")), None)
 
 
 def _find_path(word: Word, leads_outside: LeadsOutside) -> str:

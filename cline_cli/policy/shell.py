@@ -177,6 +177,7 @@ class _Reader(WordReader):
             name = self._word()
             if not _NAME.fullmatch(name.source) or SHELL_VARIABLES.fullmatch(name.source):
                 raise UnreadableError("a loop has an unusual variable")
+            self._add(Simple((), ((name.source, Word(HOLE, "for")),)))
             self._skip_lines()
             if self._takes_end("in"):
                 self._words_until_end()

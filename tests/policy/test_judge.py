@@ -46,6 +46,15 @@ def test_no_line_that_a_list_of_what_is_denied_lets_pass_runs_it(tmp_path: Path)
     assert not [line for line in let_pass if _runs_alone(line, tmp_path)]
 
 
+USUAL = "git status *|ls *|pytest *|npm test|make *|cd *|echo *|cat *|grep *|find *".split("|")
+NOT_ALLOWED = (Path(__file__).parent / "not_allowed.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("line", NOT_ALLOWED)
+def test_a_list_of_what_is_allowed_holds_where_words_turn_out_to_be_others(line: str) -> None:
+    assert not Rules(allow=tuple(map(parse_rule, USUAL))).judge_command(line).is_allowed
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cline_cli.policy.reading import only_reads
@@ -28,7 +30,8 @@ def leads_outside(path: str) -> bool:
         "for i in 1 2; do ls; done",
         "[ -f a ] && cat a",
         "echo hi; printf '%s' x; pwd",
-        "diff a b",
+        "cmp a b",
+        "for f in *.py; do ls; done",
         "git --no-pager diff",
         "git -P log -3 | cat",
         "uniq -c -f 2 a",
@@ -123,3 +126,12 @@ def test_a_line_that_may_do_more_is_not(line: str) -> None:
     finding = only_reads(line, leads_outside)
     assert not finding.only_reads
     assert finding.reason
+
+
+LINES = (Path(__file__).parent / "more_than_reading.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_that_may_do_more_is_not_held_to_read(line: str) -> None:
+    """Names of files that look like options, numbers that run something, links, settings of other folders."""
+    assert not only_reads(line, leads_outside).only_reads

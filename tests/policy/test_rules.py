@@ -189,3 +189,28 @@ def test_a_long_text_is_held_against_a_pattern_with_many_stars() -> None:
     assert not matches_path("src/" + "*a" * 20 + "b", "src/" + "a" * 4_000)
     assert not matches_path("**/*a" * 8 + "b", "a/" * 2_000)
     assert not may_match("*a" * 20 + "b", HOLE + "a" * 4_000)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set -o pipefail; make | tail -3",
+        "set -euo pipefail; make",
+        "find \"$dir\" -name '*.py'",
+        'find . -name "$name" -type f',
+        "git -c core.hooksPath=/dev/null commit -m x",
+        "git -c core.editor=true rebase --continue",
+        "git -c core.fsmonitor=false status",
+        'env A="$x" make',
+        'export PATH="$PATH:/x"; make',
+        'printf "$fmt" x',
+        "printf '%d\\n' $((1+2))",
+        '[ -n "$x" ] && make',
+        "echo $(( $(date +%s) - start ))",
+        'git checkout "$branch"',
+        'tar czf "$out" dist',
+        "i=0; ((i++)); echo $i",
+    ],
+)
+def test_usual_ways_to_write_a_line_are_read(line: str) -> None:
+    assert Rules(deny=(parse_rule("zap *", is_denying=True),)).judge_command(line).is_allowed is None
