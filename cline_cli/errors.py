@@ -154,6 +154,15 @@ class InterruptedRunError(ClineError):
         self.exit_code = 128 + signal_number
 
 
+class StoppedError(ClineError):
+    """The person stopped the run, and the session goes on."""
+
+    error_class = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
+
+
 class ProviderError(ClineError):
     """What a provider's stream raises; `request_id` is the server's own, for its support, or empty."""
 

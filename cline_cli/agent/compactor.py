@@ -156,6 +156,16 @@ class Compactor:
             refusal.hint = "Begin a new one, or send less: --compaction finds nothing that could be left out"
             raise refusal
 
+    async def compact(self, messages: list[Message]) -> AsyncGenerator[Event, None]:
+        """Replace the beginning of the history since somebody asks for it, whatever its size."""
+        if self.window.mode == "off":
+            self.window = self.window._replace(mode="agentic")
+        tokens = self.tally.budget.context_tokens
+        self.window = self.window._replace(tokens=min(self.window.tokens or tokens, tokens))
+        async with aclosing(self._compact(messages, may_ask=True, is_forced=False)) as events:
+            async for event in events:
+                yield event
+
     async def _compact(self, messages: list[Message], *, may_ask: bool, is_forced: bool) -> AsyncGenerator[Event, None]:
         """Replace the beginning of the history, and tell so; or leave it, where that would win nothing."""
         gauge, room = self.tally.budget.gauge, self._share_out()

@@ -102,6 +102,16 @@ class Agent:
             error = failure
         yield self.finish(error)
 
+    async def compact(self) -> AsyncGenerator[Event, None]:
+        """Make the history shorter now, whether it is long or not; yields Compacted where that was possible."""
+        self.tally = self._begin()
+        self._compactor = self._watch_window(None)
+        self.messages[:] = repair(self.messages)
+        self.tally.budget.measure(self.messages)
+        async with aclosing(self._compactor.compact(self.messages)) as events:
+            async for event in events:
+                yield event
+
     async def _iterate(self, tally: Tally) -> AsyncGenerator[Event, None]:
         """Make one request, and run the tools that its reply calls or take its answer.
 

@@ -55,6 +55,8 @@ class Asked:
     """No rules are read."""
     is_dry: bool = False
     """To be told, and not run."""
+    is_session: bool = False
+    """The prompt, if there is one, is the first of an interactive session."""
 
 
 def check_prompt(prompt: str, environment: Environment) -> None:

@@ -29,9 +29,10 @@ from cline_cli.commands._asked import Asked
 from cline_cli.commands._keeping import Keeping
 from cline_cli.commands._leftovers import Leftovers
 from cline_cli.commands._prompt import Prompt, Wanted, read_prompt
-from cline_cli.commands._prose import describe_rules, find_rules_for
+from cline_cli.commands._prose import describe_rules
 from cline_cli.commands._redacting import Redacting, make_redactor
-from cline_cli.commands._sandbox import list_protected, open_for, place, to_json
+from cline_cli.commands._sandbox import to_json
+from cline_cli.commands._setting import open_sandbox, settle
 from cline_cli.config.paths import Paths
 from cline_cli.environment import Environment
 from cline_cli.errors import (
@@ -181,24 +182,9 @@ class _Conversation:
         Raises:
             SandboxError: what is required is not to be had here.
         """
-        options, protected = self.asked.options, list_protected(self.paths)
-        setting = composition.Setting(
-            self.asked.workspace,
-            self.keeping.messages,
-            read_roots,
-            rules=find_rules_for(self.asked, self.choice, self.environment.home),
-            question=self._inquire,
-            protected=protected,
-        )
-        if options.auto_approve and options.sandbox.mode == "off":
-            self.sandbox = Sandbox(Report(detail="it is off"))
-        if not options.has_tools or options.sandbox.mode == "off" or self.asked.is_dry:
-            return setting
-        places = place(self.asked.workspace, self.environment, self.paths)
-        wanted = options.sandbox._replace(leaves=self.asked.leaves_running)
-        self.sandbox = await open_for(wanted, places, self.environment)
-        is_confined = "write" in self.sandbox.report.enforced
-        return setting._replace(sandbox=self.sandbox, write_roots=places.writable if is_confined else None)
+        self.sandbox = await open_sandbox(self.asked, self.environment, self.paths)
+        setting = settle(self.asked, self.choice, self.environment, self.paths, self.sandbox)
+        return setting._replace(messages=self.keeping.messages, read_roots=read_roots, question=self._inquire)
 
     async def conclude(self, work: asyncio.Task[ClineError | None]) -> ClineError | None:
         """Return why the work, which is over, did not complete; whatever it was, it has been shown then.

@@ -23,6 +23,10 @@ class Given:
     def __init__(self, values: Mapping[str, bool | str | list[str] | None]) -> None:
         self._values = values
 
+    def value(self, name: str) -> bool | str | list[str] | None:
+        """Return what was given, whatever it is."""
+        return self._values[name]
+
     def flag(self, name: str) -> bool:
         value = self._values[name]
         assert isinstance(value, bool), f"{name} is a flag"

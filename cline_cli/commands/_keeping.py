@@ -45,6 +45,11 @@ class Keeping:
         return (Path(os.path.realpath(self._folder)) / self._session.id / "spool",)
 
     @property
+    def session_id(self) -> str:
+        """The id of the session; of one that is not made yet, the one that it would have."""
+        return self._session.id if self._session else self._header.session_id
+
+    @property
     def is_kept(self) -> bool:
         return self._session is not None and not self._session.failure
 

@@ -47,6 +47,11 @@ class Option(NamedTuple):
 
 
 SESSION = ("--id", "--continue")
+SINGLE = (
+    *("--json", "--output-format", "--quiet", "--schema", "--patch", "--apply-if", "--output", "--dry-run", "--file"),
+    *("--stdin", "--require-stdin", "--stream"),
+)
+"""Options that make sense for a single run alone: with one of them there is no interactive session."""
 LEVELS = "none|low|medium|high|xhigh"
 
 
@@ -128,6 +133,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--require-stdin", "End with an error when nothing is piped in.", group="stdin"),
     _row("--stream", "Print all text as it comes, not the answer alone.", against=("--schema",)),
     _row("--output-format -F", "rich, plain, or json as older versions wrote it.", "FORMAT", group="output"),
+    _row("--tui -i", "Hold an interactive session, with the prompt as its first.", against=SINGLE),
     _row("--no-session", "Keep nothing of the run.", against=SESSION),
     _row("--dry-run", "Tell what would be sent, and send nothing."),
     _row("--bare", "Read no settings and no rules from disk."),
@@ -136,7 +142,7 @@ OPTIONS: tuple[Option, ...] = (
     _row("--oneshot -o", state="silent"),
     *(_row(name, state="ignored") for name in ("--double-check-completion", "--auto-condense")),
     *(_row(name, "", "VALUE", state="ignored") for name in ("--team-name", "--setting", "--address")),
-    *(_row(names, state="refused") for names in ("--acp", "--zen -z", "--tui -i", "--update", "--kanban")),
+    *(_row(names, state="refused") for names in ("--acp", "--zen -z", "--update", "--kanban")),
     _row("--hooks-dir", "", "VALUE", state="refused"),
 )
 BY_NAME = {name: option for option in OPTIONS for name in option.names}

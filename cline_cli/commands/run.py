@@ -26,7 +26,7 @@ from cline_cli.commands._sessions import keep_on, open_session
 from cline_cli.commands._streams import move
 from cline_cli.commands._typer import takes
 from cline_cli.commands._values import read_amount, read_bool, read_count, read_effort, read_timeout
-from cline_cli.commands.options import BUILT
+from cline_cli.commands.options import BUILT, BY_NAME, SINGLE
 from cline_cli.config.credentials import FLAG_VARIABLE, read_key_line
 from cline_cli.config.definitions import MAX_TURNS
 from cline_cli.config.opening import Opened
@@ -116,7 +116,13 @@ def _start(words: str, given: Given, settings: Settings, environment: Environmen
         if secret is not None and secret == environment.variables.get(FLAG_VARIABLE):
             choice = choice._replace(endpoint=replace(choice.endpoint, key_source=f"${FLAG_VARIABLE}"))
     asked = replace(asked, options=options, manner=replace(asked.manner, facts=_facts(asked, given, choice)))
-    code = run_to_end(converse(asked, choice, session, environment, paths))
+    if asked.is_session:
+        from cline_cli.commands._chat import Place  # lazy: 150 ms with prompt_toolkit
+        from cline_cli.commands.chat import chat  # lazy: as above
+
+        code = run_to_end(chat(asked, choice, session, Place(settings, environment, paths, secret)))
+    else:
+        code = run_to_end(converse(asked, choice, session, environment, paths))
     if asked.is_kept and not paths.is_homeless:
         limits = Kept(settings.sessions.keep_days, settings.sessions.max_bytes)
         prune_when_due(paths.state / "sessions", limits)
@@ -129,7 +135,9 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
     Raises:
         ClineError: mostly a UsageError: a value is none, two contradict each other, or there is nothing to do.
     """
-    check_prompt(words, environment)
+    is_session = wants_session(words, given, environment)
+    if not is_session:
+        check_prompt(words, environment)
     if environment.stdout is None:
         raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
     workspace = find_workspace(environment, given.text("cwd"))
@@ -175,7 +183,36 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         is_kept=has_tools and not given.flag("no_session") and not given.flag("dry_run"),
         is_bare=given.flag("bare"),
         is_dry=given.flag("dry_run"),
+        is_session=is_session,
     )
+
+
+def wants_session(words: str, given: Given, environment: Environment) -> bool:
+    """Tell whether it is an interactive session that was asked for: by its option, or by no prompt at a terminal.
+
+    Raises:
+        UsageError: it was asked for by name, and there can be none.
+    """
+    is_named = given.flag("tui")
+    if not is_named and (words or any(_is_given(given, name) for name in SINGLE)):
+        return False
+    why = why_no_session(environment)
+    if is_named and why:
+        raise UsageError(f"there can be no interactive session: {why}", 'For a single run: cline "PROMPT"')
+    return not why
+
+
+def _is_given(given: Given, name: str) -> bool:
+    return bool(given.value(BY_NAME[name].name))
+
+
+def why_no_session(environment: Environment) -> str:
+    """Return in few words why there can be no interactive session; empty where there can."""
+    if not environment.is_stdin_terminal or not environment.is_stdout_terminal:
+        return "standard input and standard output are not both a terminal"
+    if environment.variables.get("TERM", "") in {"", "dumb"}:
+        return "TERM names no terminal that can be steered"
+    return environment.why_not_interactive()
 
 
 def _read_schema(text: str | None, workspace: Path) -> JsonObject | None:

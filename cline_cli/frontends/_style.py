@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BOLD, DIM = "\x1b[1m", "\x1b[2m"
 RED, GREEN, YELLOW = "\x1b[31m", "\x1b[32m", "\x1b[33m"
+MAGENTA, CYAN = "\x1b[35m", "\x1b[36m"
 PLAIN = "\x1b[0m"
 
 

@@ -22,12 +22,16 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cline_cli.environment import Environment
 from cline_cli.frontends import FrontEnd
 from cline_cli.frontends.manner import Manner
 from cline_cli.frontends.text import TextFrontEnd
 from cline_cli.machine.output import Output
+
+if TYPE_CHECKING:  # lazy: pipes do without it
+    from cline_cli.frontends.console.screen import Screen
 
 
 def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
@@ -48,9 +52,21 @@ def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
     if manner.holds or not is_live:
         return TextFrontEnd(stdout, stderr, replace(manner, streams=True, is_watched=True))
     from cline_cli.frontends.console.front_end import ConsoleFrontEnd  # lazy: 10 ms that pipes do without
-    from cline_cli.frontends.console.screen import Screen, measure  # lazy: as above
 
-    return ConsoleFrontEnd(Screen(stdout, lambda: measure(environment.stdout, environment.variables)), manner)
+    return ConsoleFrontEnd(open_screen(environment, stdout), manner)
+
+
+def open_screen(environment: Environment, stdout: Output, *, has_colour: bool = True) -> Screen:
+    """Return the screen of the terminal that stdout is."""
+    from cline_cli.frontends.console.screen import Screen, measure, rewraps  # lazy: as above
+
+    variables = environment.variables
+    return Screen(
+        stdout,
+        lambda: measure(environment.stdout, variables),
+        is_rewrapping=rewraps(variables),
+        has_colour=has_colour,
+    )
 
 
 def why_plain(variables: Mapping[str, str]) -> str:

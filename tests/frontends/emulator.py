@@ -6,7 +6,7 @@ import re
 
 from cline_cli.text import display_width
 
-_SEQUENCE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])")
+_SEQUENCE = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])")
 
 
 class Emulator:

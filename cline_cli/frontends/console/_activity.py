@@ -51,6 +51,8 @@ class Activity:
         """When a pause of known length is over."""
         self._detail = ""
         self._running: dict[str, _Running] = {}
+        self.hint = ""
+        """What is said beside what goes on, all the time: how it can be stopped; empty for nothing."""
 
     def wait(self, label: str, *, detail: str = "", delay_s: float = 0) -> None:
         """Say what is waited for from now on; the time goes on counting where it is the same as before."""

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.events import (
@@ -35,7 +35,7 @@ from cline_cli.frontends._style import DIM, paint
 from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console._answer import Answer, is_loaded
 from cline_cli.frontends.console._painter import Painter
-from cline_cli.frontends.console.screen import BLANK, Line, Screen
+from cline_cli.frontends.console.screen import BLANK, Line, Position, Screen
 from cline_cli.frontends.figures import describe_compaction, describe_run
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
@@ -215,21 +215,38 @@ class ConsoleFrontEnd:
         if run.tool_calls:
             await self._note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
 
-    async def draw(self, cards: Sequence[Line] = ()) -> None:
-        """Print the blocks that are finished, then the cards, and draw what is live below."""
+    def _footer(self, columns: int) -> Footer:
+        """Return the live lines that always stand last, and where among them the cursor is; none for a single run."""
+        del columns
+        return Footer((), Position(0, 0))
+
+    async def draw(self, cards: Sequence[Line] = (), texts: Sequence[Line] = ()) -> None:
+        """Print the blocks that are finished, then the texts and the cards, and draw what is live below."""
         async with self._drawing:
             answer, columns = self._answer, self._columns
             blocks = await answer.render_finished(columns) if answer.is_closed or is_loaded() else []
             printed = Column(self._before)
             for block in blocks:
                 printed.add("text", block)
+            printed.add("text", texts)
             printed.add("card", [] if self._manner.is_quiet else cards)
+            footer = self._footer(columns)
             live = Column(printed.before)
-            live.add("text", answer.look(columns, self._screen.size.rows - 3))
+            live.add("text", answer.look(columns, max(1, self._screen.size.rows - 3 - len(footer.lines))))
             live.add("card", [] if self._manner.is_quiet else self._activity.status(columns))
-            await self._screen.show(printed.lines, live.lines)
+            cursor = None
+            if footer.lines:
+                live.add("text", footer.lines)
+                start = len(live.lines) - len(footer.lines)
+                cursor = Position(start + footer.cursor.row, footer.cursor.column)
+            await self._screen.show(printed.lines, live.lines, cursor)
             answer.drop(len(blocks))
             self._before = printed.before
+
+
+class Footer(NamedTuple):
+    lines: Sequence[Line]
+    cursor: Position
 
 
 @dataclass(slots=True)
