@@ -312,6 +312,7 @@ class Agent:
         if isinstance(verdict, Deny):
             return Prepared(call, summary, refusal(verdict.reason, verdict.told), denied=True)
         note = f"(This very call has now been made {repeats} times in a row.)" if repeats >= REPEATS_TOLD else ""
+        note = f"(The user edited this call before it ran.) {note}".strip() if verdict.arguments != arguments else note
         return Prepared(call, tool.summary(verdict.arguments), Work(tool, verdict.arguments, note))
 
     async def _carry_out(self, item: Prepared, events: asyncio.Queue[ToolProgress | Outcome]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Scope, Tool
+from cline_cli.agent.tool import Scope, Tool, ToolError
 from cline_cli.commands._changes import Changes
 from cline_cli.policy.decide import Action, Policy, propose
 
@@ -42,10 +42,23 @@ class Approving:
     async def _put_to_person(self, tool: Tool, arguments: JsonObject, actions: tuple[Action, ...]) -> Allow | Deny:
         patterns = dict.fromkeys(propose(action) for action in actions)
         answer = await self.ask(tool, arguments, () if "" in patterns else tuple(patterns))
+        if isinstance(answer, Allow) and answer.arguments != arguments:
+            return self._judge_edited(tool, answer.arguments)
         if isinstance(answer, Allow) and answer.remembers:
             for pattern in patterns:
                 self.policy.remember(pattern)
         return answer
+
+    def _judge_edited(self, tool: Tool, arguments: JsonObject) -> Allow | Deny:
+        """Answer for a call as the person wrote it: that is their yes, but what is denied stays so."""
+        try:
+            arguments = tool.normalize(arguments)
+        except ToolError as error:
+            return Deny(f"The user edited this call into one that cannot run: {error}")
+        verdict = self.policy.judge(to_actions(tool.scope(arguments)), changes=tool.spec.effect == "changes")
+        if verdict.kind == "deny":
+            return Deny(f"The user edited this call. {verdict.reason}", verdict.told)
+        return Allow(arguments)
 
 
 def to_actions(scope: Scope) -> tuple[Action, ...]:

@@ -46,7 +46,7 @@ async def run_aside(chat: Chat, line: str) -> None:
     await _tell_new(chat, shown)
     how = f"exit {completed.exit_code}" if completed.exit_code is not None else f"ended by {completed.signal_name}"
     await chat.console.tell(how, DIM if completed.exit_code == 0 else RED)
-    if await chat.console.read_key("offer this to the model with the next prompt? [y/N] ") == "y":
+    if await chat.console.questions.read_key("offer this to the model with the next prompt? [y/N]") == "y":
         chat.asides.append(f"The user ran `{line}`, {how}:\n\n{_cut(shown.text)}")
         await chat.console.tell("it goes along with the next prompt", "")
 

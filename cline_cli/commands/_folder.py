@@ -24,6 +24,7 @@ KINDS = {
     "CMakeLists.txt": "C or C++",
 }
 """Files that tell what a project is written in."""
+PLACE_CHARACTERS = 40
 
 
 def describe_folder(asked: Asked, rules: Rules, session: Session | None, version: str) -> str:
@@ -65,4 +66,6 @@ def find_branch(folder: Path) -> str:
 def _shorten(folder: Path) -> str:
     home = os.environ.get("HOME", "")
     text = str(folder)
-    return f"~{text[len(home) :]}" if home and (text == home or text.startswith(f"{home}/")) else text
+    if home and (text == home or text.startswith(f"{home}/")):
+        text = f"~{text[len(home) :]}"
+    return text if len(text) <= PLACE_CHARACTERS else f"…/{folder.name}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cline_cli.agent.compaction import Mode as Compaction
 from cline_cli.commands._values import read_word
+from cline_cli.config.settings import Theme
 from cline_cli.errors import UsageError
 from cline_cli.frontends.manner import Manner, OutputFormat
 from cline_cli.machine.input import StdinMode
@@ -85,6 +86,12 @@ def read_manner(given: Given, *, has_schema: bool) -> Manner:
         is_quiet=given.flag("quiet"),
         is_verbose=given.flag("verbose"),
     )
+
+
+def is_light(theme: Theme, variables: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is light: as the setting says, or as COLORFGBG does, whose last number is a colour."""
+    background = variables.get("COLORFGBG", "").rpartition(";")[2]
+    return theme == "light" or (theme == "auto" and background in {"7", *map(str, range(9, 16))})
 
 
 def read_compaction(given: Given) -> Compaction:

@@ -21,11 +21,10 @@ class Mentioning:
         self,
         folder: Path,
         variables: Mapping[str, str],
-        home: Path | None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._index = FileIndex(folder, variables, home)
+        self._index = FileIndex(folder, variables)
         self._clock = clock
         self._listed_s = 0.0
         self._listing: asyncio.Task[None] | None = None
@@ -47,7 +46,7 @@ class Mentioning:
         """List the files in the background, unless that is being done."""
         if self._listing is None or self._listing.done():
             self._listed_s = self._clock()
-            self._listing = asyncio.create_task(self._index.refresh())
+            self._listing = asyncio.create_task(asyncio.to_thread(self._index.refresh))
 
     async def close(self) -> None:
         """Give up what is done in the background."""

@@ -53,7 +53,7 @@ async def choose_model(chat: Chat, rest: str) -> bool:
             await chat.console.tell(f"asking {one_line(chat.choice.model)}; another one: /model NAME")
             return True
         place = names.index(chat.choice.model) if chat.choice.model in names else 0
-        number = await chat.console.choose("Which model?", [Item(name) for name in names], place)
+        number = await chat.console.questions.choose("Which model?", [Item(name) for name in names], place)
         if number is None:
             return True
         model = names[number]
@@ -67,7 +67,9 @@ async def choose_provider(chat: Chat, rest: str) -> bool:
     if not name:
         names = tuple(PROVIDERS)
         items = [Item(one, PROVIDERS[one].default_model) for one in names]
-        number = await chat.console.choose("Which provider?", items, names.index(chat.choice.endpoint.provider))
+        number = await chat.console.questions.choose(
+            "Which provider?", items, names.index(chat.choice.endpoint.provider)
+        )
         if number is None:
             return True
         name = names[number]

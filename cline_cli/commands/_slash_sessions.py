@@ -56,7 +56,7 @@ async def resume_one(chat: Chat, rest: str) -> bool:
         if not rows:
             raise UsageError("there is no other conversation of this folder", "cline history lists all")
         items = [Item(one_line(row.title or row.session_id, 60), _describe(row)) for row in rows]
-        number = await chat.console.choose("Which conversation?", items)
+        number = await chat.console.questions.choose("Which conversation?", items)
         if number is None:
             return True
         session_id = rows[number].session_id

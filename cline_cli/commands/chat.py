@@ -13,18 +13,21 @@ from contextlib import suppress
 
 from cline_cli import __version__
 from cline_cli.app import Chosen
+from cline_cli.commands._aside import run_aside
 from cline_cli.commands._asked import Asked
-from cline_cli.commands._chat import Chat, Place
+from cline_cli.commands._chat import Chat, Commands, Place
 from cline_cli.commands._folder import describe_folder
+from cline_cli.commands._prose import describe_rules
 from cline_cli.commands._redacting import make_redactor
 from cline_cli.commands.slash import SLASH
 from cline_cli.errors import ClineError, InterruptedRunError
 from cline_cli.frontends.choose import open_screen
-from cline_cli.frontends.console.interactive import Interactive
+from cline_cli.frontends.console.interactive import Comforts, Interactive
 from cline_cli.machine.output import Output
 from cline_cli.machine.process import kill_all
 from cline_cli.session.prompt_history import PromptHistory
 from cline_cli.session.store import Session
+from cline_cli.text import one_line
 
 HISTORY_FILE = "prompts.jsonl"
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -44,8 +47,10 @@ async def chat(asked: Asked, choice: Chosen, session: Session | None, place: Pla
     is_kept = asked.is_kept and not paths.is_homeless
     redactor = make_redactor(choice, environment.variables)
     history = PromptHistory(paths.state / HISTORY_FILE if is_kept else None, redactor.redact)
-    console = Interactive(screen, asked.manner, terminal, history.load())
-    host = Chat(asked, choice, place, console, history, SLASH)
+    wanted = place.settings.console
+    comforts = Comforts(wanted.has_title, wanted.bell_s)
+    console = Interactive(screen, asked.manner, terminal, history.load(), comforts)
+    host = Chat(asked, choice, place, console, history, Commands(SLASH, run_aside))
     ended: list[ClineError] = []
     await host.open(session)
     try:
@@ -53,7 +58,10 @@ async def chat(asked: Asked, choice: Chosen, session: Session | None, place: Pla
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*ENDING, signal.SIGINT))
         if asked.deadline.left_s is not None:
             asyncio.get_running_loop().call_later(asked.deadline.left_s, _end, console, ended, asked.deadline.reason)
-        host.greeting = describe_folder(asked, host.conversation.run.rules, session, __version__)
+        rules = host.conversation.run.rules
+        notices = (*choice.notices, *describe_rules(rules, is_verbose=asked.manner.is_verbose))
+        told = (f"cline: {one_line(redactor.redact(notice))}" for notice in notices)
+        host.greeting = "\n".join((describe_folder(asked, rules, session, __version__), *told))
         await console.run(host, asked.prompt)
     finally:
         await host.close()

@@ -19,7 +19,7 @@ from cline_cli.commands._config_opening import open_and_tell
 from cline_cli.commands._conversation import converse
 from cline_cli.commands._deadline import Deadline
 from cline_cli.commands._first_run import set_up
-from cline_cli.commands._given import Given, read_compaction, read_manner, read_mode, read_stdin_mode
+from cline_cli.commands._given import Given, is_light, read_compaction, read_manner, read_mode, read_stdin_mode
 from cline_cli.commands._rules import read_rules
 from cline_cli.commands._sandbox import read_sandbox
 from cline_cli.commands._sessions import keep_on, open_session
@@ -160,6 +160,7 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
         schema=schema,
     )
     manner = read_manner(given, has_schema=schema is not None)
+    manner = replace(manner, is_light=is_light(settings.console.theme, environment.variables))
     if given.flag("dry_run"):
         manner = replace(manner, holds=True)
     if given.flag("patch"):  # stdout is for the diff

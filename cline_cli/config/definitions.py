@@ -163,6 +163,21 @@ DEFINITIONS: Final[tuple[Definition, ...]] = (
         least=0,
     ),
     Definition(
+        "console.theme",
+        "word",
+        "The terminal's background, for the colours of code; auto asks COLORFGBG, and takes it for dark.",
+        "auto",
+        words=("auto", "dark", "light"),
+    ),
+    Definition("console.title", "flag", "Let an interactive session name the terminal's window.", False),
+    Definition(
+        "console.bell",
+        "number",
+        "Ring when a run of an interactive session took so many seconds or longer; 0 never rings.",
+        0,
+        least=0,
+    ),
+    Definition(
         "policy.allow",
         "patterns",
         "What may run without asking; with -y, all that may run: as --allow.",

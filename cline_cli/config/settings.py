@@ -34,10 +34,12 @@ from cline_cli.machine.files import locked, make_private_folder, write_atomic
 KeyStore = Literal["keyring", "file"]
 StoreChoice = Literal["auto", "keyring", "file"]
 KEY_STORES: Final[tuple[KeyStore, ...]] = ("keyring", "file")
+Theme = Literal["auto", "dark", "light"]
+THEMES: Final[tuple[Theme, ...]] = ("auto", "dark", "light")
 STORE_CHOICES: Final[tuple[StoreChoice, ...]] = ("auto", "keyring", "file")
 ADDRESS_VARIABLES: Final[Mapping[str, str]] = {"cline": "CLINE_API_BASE_URL", "ollama": "OLLAMA_HOST"}
 """What moves a provider to another server, by its name."""
-_Word = TypeVar("_Word", KeyStore, StoreChoice)
+_Word = TypeVar("_Word", KeyStore, StoreChoice, Theme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,16 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """How a terminal is treated."""
+
+    theme: Theme = "auto"
+    has_title: bool = False
+    bell_s: int = 0
+    """Ring after runs of this length; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Those that are no option of a run; the others become options where nobody gave them."""
 
@@ -81,6 +93,7 @@ class Settings:
     max_stdin_bytes: int = 200_000
     sessions: SessionSettings = SessionSettings()
     policy: PolicySettings = PolicySettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     def of(self, provider: str) -> ProviderSettings:
         return self.providers.get(provider, ProviderSettings())
@@ -147,6 +160,11 @@ def to_settings(values: Mapping[Key, Value]) -> Settings:
             allow=str(values.get(("policy", "allow"), defaults.policy.allow)),
             deny=str(values.get(("policy", "deny"), defaults.policy.deny)),
             allow_redirects=None if redirects is None else bool(redirects),
+        ),
+        console=ConsoleSettings(
+            theme=_word(values, ("console", "theme"), THEMES) or defaults.console.theme,
+            has_title=bool(values.get(("console", "title"), defaults.console.has_title)),
+            bell_s=_number(values, ("console", "bell"), defaults.console.bell_s),
         ),
     )
 

@@ -1,51 +1,47 @@
 """The question that stands before a call: shown whole on /dev/tty, answered there, also where stdin is a pipe.
 
-A line is read, not a key: two keys for a yes are two chances to read. `y` or `yes` allows; Enter, Esc, Ctrl-D, `n`
-and a terminal that hangs up deny; any other line denies too, and is told to the model as the reason. Ctrl-C is a signal
-here as everywhere, so it ends the run.
+    ask ──rows──> terminal ──bytes──> Keyboard ──keys──> Answering ──> a yes, a no with its reason
+     ^                                    └──> Echo: what is typed           │
+     └─────────────── edit, help <───────────────────────────────────────────┘
 
-The text of a model cannot pass for the question itself: only the title begins at the left edge. All else is indented,
-and broken here, since a line that the terminal breaks would go on at that edge.
+What was typed before the question does not answer it. From the question on all does: a program that answers is quick.
+Ctrl-C is a signal here as everywhere, so it ends the run; only while a command is edited it leads back to the question.
+
+A question of the model's, which `inquire` puts, takes a line instead of keys.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import select
 import termios
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
-from itertools import groupby
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from cline_cli.agent.approval import Allow, Deny
-from cline_cli.agent.messages import JsonObject, JsonValue
+from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.tool import Tool
-from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, paint
-from cline_cli.frontends.figures import is_command
+from cline_cli.frontends._answering import Answering, Wish, commands_of, with_commands
+from cline_cli.frontends._edit_line import NotEditableError, edit_text
+from cline_cli.frontends._keyboard import ESCAPE, Echo, Keyboard
+from cline_cli.frontends._question import HELP, INDENT, break_line, lay_out_question
+from cline_cli.frontends._style import BOLD, DIM, paint
 from cline_cli.machine.output import Output
-from cline_cli.text import display_width, one_line, sanitize, visible
+from cline_cli.text import display_width, sanitize, visible
 
-COMMANDS = frozenset({"command", "commands", "cmd"})
-REMOVED = frozenset({"old_text", "old"})
-ADDED = frozenset({"new_text", "new", "content"})
-"""Arguments that are shown as what they are, whichever tool has them: command lines, and the two sides of a change."""
-HINT = "y: yes   Enter: no   or say why not: "
-ESCAPE = "\x1b"
-STYLES = {"+ ": GREEN, "- ": RED}
-INDENT = "  "
-CONTINUED = "  ⋮ "
-"""Begins the rows of a line after its first: no line begins with it otherwise."""
-MIN_COLUMNS, USUAL_COLUMNS = 8, 80
-MAX_SPACES = 7
-"""How long a gap may be that is shown as it is: a longer one could push what matters out of sight."""
-MAX_INDENT = 32
-"""Likewise for what a line begins with: the code of a file is indented."""
-MAX_BLANK_LINES = 2
-TAB_CELLS = 4
+USUAL_COLUMNS = 80
 POLL_S = 0.05
+GAP_S = 0.05
+"""What comes so soon after another byte was sent together with it."""
+MOST_KEYS = 10_000
+"""How many keys may come in one go, so that an endless stream of them is no endless wait."""
+
+Row = tuple[str, str]
+"""A row, and its style."""
+Attributes = list[int | list[bytes | int]]
+Edit = Callable[[str, int, str], Awaitable[str | None]]
+"""As `edit_text`."""
 
 
 def open_terminal() -> int:
@@ -64,24 +60,22 @@ async def ask(
     *,
     is_styled: bool = False,
     opened: Callable[[], int] = open_terminal,
+    edit: Edit = edit_text,
 ) -> Allow | Deny:
     """Show the call whole, with what "always" would allow, and return what the person says to it.
 
     Cancelling leaves the terminal as it was.
     """
     try:
-        terminal = opened()
+        descriptor = opened()
     except OSError as error:
         return Deny(f"Nobody could be asked: the terminal cannot be opened ({error.strerror}).")
     try:
-        columns = _measure(terminal)
-        rows = [*_title(tool.summary(arguments), columns), *lay_out(arguments, columns), *_offer(patterns, columns)]
-        answer = await _put(terminal, [paint(row, style if is_styled else "") for row, style in rows])
-    except (OSError, termios.error):
+        return await _ask_until_answered(_Terminal(descriptor, is_styled), tool, arguments, patterns, edit)
+    except (EOFError, OSError, termios.error):
         return Deny("Nobody could be asked: the terminal is gone.")
     finally:
-        os.close(terminal)
-    return judge(answer, arguments, may_remember=bool(patterns))
+        os.close(descriptor)
 
 
 async def inquire(
@@ -89,166 +83,188 @@ async def inquire(
 ) -> str:
     """Put a question of the model's, and return what the person types: one of the options by its number, or words."""
     try:
-        terminal = opened()
+        descriptor = opened()
     except OSError:
         return ""
     try:
-        columns = _measure(terminal)
-        rows = [(row, BOLD) for line in question.split("\n") for row in _break(f"? {visible(line)}", columns, "")]
+        terminal = _Terminal(descriptor, is_styled)
+        columns = terminal.columns
+        rows = [(row, BOLD) for line in question.split("\n") for row in break_line(f"? {visible(line)}", columns, "")]
         for number, option in enumerate(options, 1):
-            rows += [(row, "") for row in _break(f"{number}  {visible(option)}", columns, INDENT)]
-        rows.append(("a number, or your own words: " if options else "your answer: ", DIM))
-        answer = await _put(terminal, [paint(row, style if is_styled else "") for row, style in rows])
+            rows += [(row, "") for row in break_line(f"{number}  {visible(option)}", columns, INDENT)]
+        await terminal.show(rows)
+        last = ("a number, or your own words: " if options else "your answer: ", DIM)
+        answer = await read_line(descriptor, lambda: terminal.prompt(last))
     except (OSError, termios.error):
         return ""
     finally:
-        os.close(terminal)
+        os.close(descriptor)
     words = "" if ESCAPE in answer else sanitize(answer).strip()
     if words.isdecimal() and 1 <= int(words) <= len(options):
         return options[int(words) - 1]
     return words
 
 
-def _offer(patterns: tuple[str, ...], columns: int) -> Iterator[tuple[str, str]]:
-    """Yield what may be answered; the last row is where the answer is typed."""
-    if patterns:
-        told = visible(f"a: always, in this session, for {', '.join(patterns)}")
-        yield from ((row, DIM) for row in _break(told, columns, ""))
-    yield HINT, DIM
+class _Terminal:
+    """The terminal as it is written to."""
+
+    def __init__(self, descriptor: int, is_styled: bool) -> None:
+        """Take a descriptor that stays the caller's, and does not block."""
+        self.descriptor = descriptor
+        self._is_styled = is_styled
+        self._output = Output(descriptor)
+
+    @property
+    def columns(self) -> int:
+        try:
+            return os.get_terminal_size(self.descriptor).columns or USUAL_COLUMNS
+        except OSError:
+            return USUAL_COLUMNS
+
+    async def show(self, rows: Iterable[Row]) -> None:
+        """Raises OSError; likewise the others."""
+        await self.write("".join(f"{self._paint(row)}\n" for row in rows))
+
+    async def prompt(self, row: Row) -> None:
+        await self.write(self._paint(row))
+
+    async def write(self, text: str) -> None:
+        await self._output.write_text(text)
+
+    def _paint(self, row: Row) -> str:
+        return paint(row[0], row[1] if self._is_styled else "")
 
 
-def judge(answer: str, arguments: JsonObject, *, may_remember: bool = False) -> Allow | Deny:
-    """Read a line as a yes, an always, a no, or a no with a reason."""
-    if may_remember and answer.strip().lower() in {"a", "always"}:
-        return Allow(arguments, remembers=True)
-    if answer.strip().lower() in {"y", "yes"}:
-        return Allow(arguments)
-    words = "" if ESCAPE in answer else sanitize(answer).strip()
-    reason = re.sub(r"^no?\b[\s,.:;!-]*", "", words, flags=re.IGNORECASE)
-    return Deny(f"The user said no: {reason}" if reason else "The user said no.")
+async def _ask_until_answered(
+    terminal: _Terminal, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...], edit: Edit
+) -> Allow | Deny:
+    """Raises EOFError, OSError, termios.error."""
+    answer: Allow | Deny | Wish | None = None
+    while True:
+        rows = lay_out_question(tool, arguments, patterns, terminal.columns)
+        if answer != "help":  # else it still stands there
+            await terminal.show(rows[:-1])
+        answer = await _read_answer(terminal, rows[-1], Answering(arguments, patterns))
+        if answer == "help":
+            await terminal.show((row, DIM) for line in HELP for row in break_line(line, terminal.columns, ""))
+        elif answer != "edit":
+            return answer
+        elif commands := await _edit_commands(terminal, commands_of(arguments), edit):
+            return Allow(with_commands(arguments, commands))
 
 
-def lay_out(arguments: JsonObject, columns: int) -> Iterator[tuple[str, str]]:
-    """Yield the arguments as rows with their styles: indented, and narrower than a terminal of so many columns."""
-    for line in describe(arguments):
-        style = STYLES.get(line[:2], "")
-        yield from ((row, style) for row in _break(line, columns, INDENT))
-
-
-def describe(arguments: JsonObject) -> Iterator[str]:
-    """Yield the arguments as lines of any length, whole, with what cannot be seen made visible."""
-    for name, value in arguments.items():
-        if name in COMMANDS:
-            for command in value if isinstance(value, list | tuple) else (value,):
-                yield from _mark(_to_text(command), "$ ", "> ")
-        elif isinstance(value, str) and name in REMOVED | ADDED:
-            mark = "+ " if name in ADDED else "- "
-            yield from _mark(value, mark, mark)
-        elif value is not None:
-            text = _to_text(value)
-            is_long = "\n" in text
-            # A name that is quoted cannot begin like a command or a change.
-            label = visible(name if name.isidentifier() else json.dumps(name, ensure_ascii=False))
-            label = _count_spaces(label, MAX_SPACES)
-            yield f"{label}:" if is_long else f"{label}: {_count_spaces(visible(text), MAX_SPACES)}"
-            yield from _mark(text, "| ", "| ") if is_long else ()
-
-
-def _to_text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _mark(text: str, first: str, others: str) -> Iterator[str]:
-    """Yield the lines of a text, each with its mark, and a count in place of many blank ones."""
-    mark = first
-    for is_blank, group in groupby(text.removesuffix("\n").split("\n"), lambda line: not line.strip(" \t")):
-        lines = tuple(group)
-        if is_blank and len(lines) > MAX_BLANK_LINES:
-            lines = (f"<{len(lines)} blank lines>",)
-        for line in lines:
-            yield mark + _count_spaces(visible(line, multiline=True), MAX_INDENT)
-            mark = others
-
-
-def _count_spaces(line: str, max_indent: int) -> str:
-    """Return the line with a count, such as `<40 spaces>`, in place of long gaps, and with tabs as spaces."""
-
-    def replace(gap: re.Match[str]) -> str:
-        spaces = gap[0].replace("\t", " " * TAB_CELLS)
-        if len(spaces) <= (MAX_SPACES if gap.start() else max_indent):
-            return spaces
-        kinds = {" ": "spaces", "\t": "tabs"}
-        return f"<{len(gap[0])} {' and '.join(kinds[kind] for kind in kinds if kind in gap[0])}>"
-
-    return re.sub(r"[ \t]+", replace, line)
-
-
-def _title(summary: str, columns: int) -> Iterator[tuple[str, str]]:
-    title = "Allow: run this?" if is_command(summary) else f"Allow: {one_line(summary)}?"
-    return ((row, BOLD) for row in _break(title, columns, ""))
-
-
-def _break(line: str, columns: int, start: str) -> Iterator[str]:
-    """Yield the line as rows, all of them one cell narrower than the terminal: a full row may wrap by itself."""
-    room = max(columns, MIN_COLUMNS) - 1
-    row, cells = start, len(start)
-    for character in line:
-        width = display_width(character)
-        if cells + width > room:
-            yield row
-            row, cells = CONTINUED, len(CONTINUED)
-        row += character
-        cells += width
-    yield row
-
-
-def _measure(terminal: int) -> int:
-    """Return how many columns the terminal has."""
-    try:
-        return os.get_terminal_size(terminal).columns or USUAL_COLUMNS
-    except OSError:
-        return USUAL_COLUMNS
-
-
-async def _put(terminal: int, rows: list[str]) -> str:
-    """Show the rows and return the line that is typed behind the last of them.
+async def _edit_commands(terminal: _Terminal, commands: tuple[str, ...], edit: Edit) -> tuple[str, ...]:
+    """Return the commands as the person wants them, without those that were emptied; none to ask again.
 
     Raises:
+        OSError: the terminal is gone.
+    """
+    edited: list[str] = []
+    for number, command in enumerate(commands, 1):
+        label = f"Command {number} of {len(commands)}.  " if len(commands) > 1 else ""
+        try:
+            text = await edit(command, terminal.descriptor, label)
+        except NotEditableError as error:
+            await terminal.show((row, DIM) for row in break_line(str(error), terminal.columns, INDENT))
+            return ()
+        if text is None:
+            return ()
+        edited.append(text)
+    return tuple(text for text in edited if text.strip())
+
+
+async def _read_answer(terminal: _Terminal, row: Row, answering: Answering) -> Allow | Deny | Wish:
+    """Show the last row of a question, and return what the keys say.
+
+    Raises:
+        EOFError: no more will come.
         OSError: the terminal is gone; likewise termios.error.
     """
-    output = Output(terminal)
-    await output.write_text("".join(f"{row}\n" for row in rows[:-1]))
-    return await read_answer(terminal, lambda: output.write_text(rows[-1]))
+    keyboard = Keyboard()
+    echo = Echo(terminal.columns, display_width(row[0]))
+    with _mode(terminal.descriptor, _to_key_mode):
+        try:
+            await terminal.prompt(row)
+            while True:
+                keys = await read_keys(terminal.descriptor, keyboard, is_first=not answering.typed)
+                answer = answering.press_all(keys)
+                await terminal.write(echo.show(answering.typed))
+                if answer:
+                    return answer
+        finally:
+            leave_row(terminal.descriptor)
 
 
-async def read_answer(terminal: int, prompt: Callable[[], Awaitable[None]]) -> str:
+async def read_keys(terminal: int, keyboard: Keyboard, *, is_first: bool, gap_s: float = GAP_S) -> list[str]:
+    """Return the keys that come next; of the first keys all that came in one go.
+
+    Raises:
+        EOFError: no more will come.
+        OSError: the terminal is gone.
+    """
+    keys = keyboard.feed(await _read(terminal))
+    while (keyboard.is_waiting or (is_first and keys)) and keys[-1:] != ["enter"] and len(keys) < MOST_KEYS:
+        try:
+            async with asyncio.timeout(gap_s):
+                more = await _read(terminal)
+        except TimeoutError:
+            break
+        keys += keyboard.feed(more)
+    return [*keys, *keyboard.settle()]
+
+
+async def read_line(terminal: int, prompt: Callable[[], Awaitable[None]]) -> str:
     """Prompt, and read one line; empty where the terminal says that no more will come.
 
-    What was typed before does not answer. From the prompt on all does: a program that answers is quick.
+    The terminal edits and echoes it. It ends with Esc where it was given up.
 
     Raises:
         OSError: the terminal is gone; likewise termios.error.
     """
+    answer = ""
+    with _mode(terminal, _to_line_mode):
+        try:
+            await prompt()
+            with suppress(EOFError):
+                answer = (await _read(terminal)).decode("utf-8", "replace")
+            return answer
+        finally:
+            if not answer.endswith("\n"):
+                leave_row(terminal)
+
+
+@contextmanager
+def _mode(terminal: int, change: Callable[[Attributes], Attributes]) -> Iterator[None]:
+    """Forget what was typed, and put the terminal into a mode for a while."""
     before = termios.tcgetattr(terminal)
     termios.tcflush(terminal, termios.TCIFLUSH)
-    termios.tcsetattr(terminal, termios.TCSANOW, _in_line_mode(before))
-    answer = ""
+    termios.tcsetattr(terminal, termios.TCSANOW, change(before))
     try:
-        await prompt()
-        while True:
-            await _wait_until_readable(terminal)
-            with suppress(BlockingIOError):
-                answer = os.read(terminal, 4096).decode("utf-8", "replace")
-                return answer
+        yield
     finally:
         with suppress(OSError, termios.error):
-            if not answer.endswith("\n"):
-                termios.tcflush(terminal, termios.TCIFLUSH)
-                os.write(terminal, b"\n")
             termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
-def _in_line_mode(attributes: list[int | list[bytes | int]]) -> list[int | list[bytes | int]]:
+def leave_row(terminal: int) -> None:
+    """Go on below the question, and forget what else was typed behind it."""
+    with suppress(OSError, termios.error):
+        termios.tcflush(terminal, termios.TCIFLUSH)
+        os.write(terminal, b"\n")
+
+
+def _to_key_mode(attributes: Attributes) -> Attributes:
+    """Return the attributes with signals on, and neither line editing nor echo."""
+    iflag, oflag, cflag, lflag, ispeed, ospeed, characters = attributes
+    assert isinstance(lflag, int)
+    assert isinstance(characters, list)
+    characters = list(characters)
+    characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+    lflag = lflag & ~(termios.ICANON | termios.ECHO) | termios.ISIG
+    return [iflag, oflag, cflag, lflag, ispeed, ospeed, characters]
+
+
+def _to_line_mode(attributes: Attributes) -> Attributes:
     """Return the attributes with line editing, echo and signals on, and with Esc as a second key that ends a line."""
     iflag, oflag, cflag, lflag, ispeed, ospeed, characters = attributes
     assert isinstance(iflag, int)
@@ -258,6 +274,21 @@ def _in_line_mode(attributes: list[int | list[bytes | int]]) -> list[int | list[
     characters[termios.VEOL] = ESCAPE.encode()
     lflag |= termios.ICANON | termios.ECHO | termios.ECHOE | termios.ISIG
     return [iflag | termios.ICRNL, oflag, cflag, lflag, ispeed, ospeed, characters]
+
+
+async def _read(terminal: int) -> bytes:
+    """Return what was typed, at least one byte.
+
+    Raises:
+        EOFError: no more will come.
+        OSError: the terminal is gone.
+    """
+    while True:
+        await _wait_until_readable(terminal)
+        with suppress(BlockingIOError):
+            if data := os.read(terminal, 4096):
+                return data
+            raise EOFError
 
 
 async def _wait_until_readable(terminal: int) -> None:

@@ -31,6 +31,11 @@ class Host(Protocol):
     def standing(self) -> Standing: ...
 
     @property
+    def title(self) -> str:
+        """What the window may be called."""
+        ...
+
+    @property
     def greeting(self) -> str:
         """One line that says what is known of the folder."""
         ...

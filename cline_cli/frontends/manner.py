@@ -43,6 +43,8 @@ class Manner:
     is_quiet: bool = False
     """Nothing but the answer; errors are told elsewhere."""
     is_verbose: bool = False
+    is_light: bool = False
+    """The terminal has dark text on a light background."""
     facts: RunFacts = RunFacts()
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cline_cli.machine.files import open_regular
-from cline_cli.workspace.walk import SKIPPED_FOLDERS
+from cline_cli.workspace.walk import MAX_FILES, SKIPPED_FOLDERS
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -42,7 +42,7 @@ def walk_unversioned(folder: Path, max_names: int, clock: Callable[[], float] = 
     until_s = clock() + TIMEOUT_S
     while waiting and len(found) < max_names and clock() < until_s:
         prefix, rules = waiting.popleft()
-        files, folders = _look_into(folder / prefix, max_names)
+        files, folders = _look_into(folder / prefix)
         if _NAME in files:
             rules = (*_read_rules(folder, prefix), *rules)
         found += [f"{prefix}{name}" for name in files if not _is_ignored(f"{prefix}{name}", rules)]
@@ -51,13 +51,13 @@ def walk_unversioned(folder: Path, max_names: int, clock: Callable[[], float] = 
     return found[:max_names]
 
 
-def _look_into(folder: Path, max_entries: int) -> tuple[list[str], list[str]]:
+def _look_into(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of files and of folders in one folder; none where it must not be read."""
     files: list[str] = []
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, max_entries):
+            for entry in islice(entries, MAX_FILES):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
                 elif entry.is_file(follow_symlinks=False) or entry.is_symlink():

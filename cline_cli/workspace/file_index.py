@@ -52,7 +52,6 @@ class FileIndex:
         files = [name for name in self._list() if _is_writable(name) and not _is_home(name)]
         if is_ignored is not nothing:
             files = [name for name in files if not is_ignored(self._folder / name)]
-        files = files[: self._max_files]
         self._names = Names((*files, *_find_folders(files)))
 
     def match(self, query: str, limit: int = 20) -> list[str]:
@@ -101,7 +100,7 @@ class FileIndex:
             return []
         is_ignored = find_ignored(self._folder)
         names = [
-            name for name in names if name.startswith(".") <= typed.startswith(".") and _is_writable(prefix + name)
+            name for name in names if name.startswith(".") == typed.startswith(".") and _is_writable(prefix + name)
         ]
         return [prefix + name for name in Names(name for name in names if not is_ignored(folder / name)).find(typed)]
 

@@ -8,12 +8,14 @@ import pytest
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
-from cline_cli.agent.tool import Scope, Tool
+from cline_cli.agent.tool import Scope, Tool, ToolError
 from cline_cli.commands._approving import Approving
 from cline_cli.commands._asked import Fate
 from cline_cli.commands._changes import Changes
 from cline_cli.errors import ClineError
+from cline_cli.frontends._answering import commands_of, with_commands
 from cline_cli.policy.decide import Policy
+from cline_cli.policy.rules import Rules, parse_rule
 from cline_cli.workspace.checkpoint import read_records
 from tests.fakes import FakeTool
 
@@ -75,6 +77,54 @@ def test_a_yes_is_for_once(tmp_path: Path) -> None:
     person = Person(Allow({}))
     answer(approving(tmp_path, person), RUN, RUN)
     assert len(person.asked) == 2
+
+
+class Runs(FakeTool):
+    """Runs the commands that it is given."""
+
+    def scope(self, arguments: JsonObject) -> Scope:
+        return Scope(commands=commands_of(arguments))
+
+    def normalize(self, arguments: JsonObject) -> JsonObject:
+        commands = commands_of(arguments)
+        if not all(command.strip() for command in commands):
+            raise ToolError("no empty command")
+        return with_commands(arguments, tuple(command.strip() for command in commands))
+
+
+ASKED: JsonObject = {"commands": ["npm test"]}
+
+
+def answer_edited(folder: Path, command: str, *, remembers: bool = False) -> tuple[Allow | Deny, Policy]:
+    """Let the person write another command; `rm` is denied by a rule."""
+    person = Person(Allow({"commands": [command]}, remembers=remembers))
+    made = approving(folder, person)
+    rule = parse_rule("rm *")
+    made.policy.rules = (Rules(deny=(rule,), name="a rule of the test"),)
+    return asyncio.run(made(Runs("run_commands", effect="changes"), ASKED)), made.policy
+
+
+def test_what_the_person_wrote_counts_as_answered_and_runs_in_its_normal_form(tmp_path: Path) -> None:
+    verdict, _ = answer_edited(tmp_path, " npm publish ")
+    assert verdict == Allow({"commands": ["npm publish"]})
+
+
+def test_what_the_person_wrote_is_denied_where_a_rule_denies_it(tmp_path: Path) -> None:
+    verdict, _ = answer_edited(tmp_path, "rm -rf build")
+    assert isinstance(verdict, Deny)
+    assert verdict.reason.startswith("The user edited this call. Denied by a rule of the test")
+    assert "a rule of the test" in verdict.told
+
+
+def test_what_the_person_wrote_is_denied_where_it_cannot_run(tmp_path: Path) -> None:
+    verdict, _ = answer_edited(tmp_path, " ")
+    assert verdict == Deny("The user edited this call into one that cannot run: no empty command")
+
+
+def test_nothing_is_remembered_of_what_was_edited(tmp_path: Path) -> None:
+    verdict, policy = answer_edited(tmp_path, "npm publish", remembers=True)
+    assert verdict == Allow({"commands": ["npm publish"]})
+    assert policy.remembered == []
 
 
 def test_nobody_is_asked_where_nobody_is(tmp_path: Path) -> None:

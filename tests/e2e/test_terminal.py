@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -57,6 +58,9 @@ RUN = calls(("run_commands", {"commands": ["touch made"]}))
 class Person:
     """Sits at a terminal, and sees what one process does there."""
 
+    server: FakeServer
+    """What the process asks."""
+
     def __init__(
         self, argv: tuple[str, ...], variables: dict[str, str], stdout: int | None, stdin: int | None = None
     ) -> None:
@@ -78,15 +82,15 @@ class Person:
         if select.select([self.terminal], [], [], timeout_s)[0]:
             self.seen += os.read(self.terminal, 65536)
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, times: int = 1) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
-        while text not in self.seen.decode(errors="replace"):
+        while self.seen.decode(errors="replace").count(text) < times:
             assert time.monotonic() < deadline_s, f"{text!r} was not seen in {self.seen!r}"
             self.look(0.1)
 
-    def wait_for_question(self) -> None:
+    def wait_for_question(self, times: int = 1) -> None:
         """See the question: what is typed from now on answers it."""
-        self.wait_for("or say why not: ")
+        self.wait_for("or say why not: ", times)
 
     def type(self, keys: str) -> None:
         os.write(self.terminal, keys.encode())
@@ -131,6 +135,7 @@ def sit() -> Iterator[Sit]:
         servers.append(server)
         variables = {"CLINE_API_KEY": "sk-test-canary-7d1f4b", "CLINE_API_BASE_URL": server.origin, **variables}
         people.append(Person(argv, variables, stdout))
+        people[-1].server = server
         return people[-1]
 
     yield start
@@ -167,18 +172,96 @@ def test_the_call_runs_when_the_person_says_yes(sit: Sit) -> None:
         "Allow: run this?",
         "  $ touch made",
         "a: always, in this session, for touch *",
-        "y: yes   Enter: no   or say why not: y",
+        "y: yes  n: no  a: always  e: edit  ?: help  or say why not: y",
     ]
     assert person.screen[4] == ""
     assert person.screen[5].startswith("$ touch made  exit 0")
     assert "Done." in person.screen
 
 
-def test_always_is_asked_once(sit: Sit) -> None:
+@pytest.mark.parametrize(("keys", "shown"), [("y", "y"), ("yes\r", "yes"), ("\x1b[A\x1b[1;5Dy", "y")])
+def test_the_call_runs_at_once_when_the_keys_are_a_yes(sit: Sit, keys: str, shown: str) -> None:
+    person = sit((RUN, text("Done.")), "make it")
+    person.wait_for_question()
+    person.type(keys)
+    assert person.wait() == 0
+    assert Path("made").exists()
+    assert f"why not: {shown}\r\n" in plain(person.seen)
+    assert not has_input(person)
+
+
+def plain(seen: bytes) -> str:
+    """Return what was seen without its styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode())
+
+
+def has_input(person: Person) -> bool:
+    """Whether something is left of what was typed, for the shell to take for a command."""
+    raw = termios.tcgetattr(person.program)
+    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(person.program, termios.TCSANOW, raw)
+    return bool(select.select([person.program], [], [], 0.05)[0])
+
+
+@pytest.mark.parametrize("keys", ["n\r", "\r", "\x1b", "\x04"])
+def test_the_call_does_not_run_when_the_keys_are_a_no(sit: Sit, keys: str) -> None:
+    person = sit((RUN, text("As you wish.")), "make it")
+    person.wait_for_question()
+    person.type(keys)
+    assert person.wait() == 5
+    assert not Path("made").exists()
+    assert not has_input(person)
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}], ids=str)
+def test_the_edited_command_runs_when_the_person_edits_it(sit: Sit, variables: dict[str, str]) -> None:
+    person = sit((RUN, text("Done.")), "make it", **variables)
+    person.wait_for_question()
+    person.type("?")
+    person.wait_for_question(2)
+    assert "\r\n  e  edit the command first\r\n" in plain(person.seen)
+    person.type("e")
+    person.wait_for("Esc: back")
+    person.type("x\x1b")
+    person.wait_for_question(3)
+    person.type("e\r")
+    person.wait_for("Esc: back", 2)
+    person.type("\x7f\x7f\x7f\x7fbetter\r")
+    assert person.wait() == 0
+    assert Path("better").exists()
+    assert not Path("made").exists()
+    assert "$ touch better" in plain(person.seen)
+    assert "edited this call" in str(person.server.requests[-1].body)
+
+
+def test_the_run_ends_when_control_c_comes_while_a_command_is_edited_and_the_question_stands_again(sit: Sit) -> None:
+    person = sit((RUN,), "make it")
+    person.wait_for_question()
+    person.type("e")
+    person.wait_for("Esc: back")
+    person.type("\x03")
+    person.wait_for_question(2)
+    person.type("\x03")
+    assert person.wait() == 128 + signal.SIGINT
+    assert not Path("made").exists()
+
+
+def test_the_terminal_is_as_it_was_when_a_signal_ends_the_run_while_a_command_is_edited(sit: Sit) -> None:
+    person = sit((RUN,), "make it")
+    person.wait_for_question()
+    person.type("e")
+    person.wait_for("Esc: back")
+    person.process.terminate()
+    assert person.wait() == 128 + signal.SIGTERM
+    assert not Path("made").exists()
+
+
+@pytest.mark.parametrize("keys", ["a", "a\r"])
+def test_always_is_asked_once(sit: Sit, keys: str) -> None:
     again = calls(("run_commands", {"commands": ["touch again"]}))
     person = sit((RUN, again, text("Done.")), "make it")
     person.wait_for_question()
-    person.type("a\r")
+    person.type(keys)
     assert person.wait() == 0
     assert Path("made").exists()
     assert Path("again").exists()
@@ -200,7 +283,7 @@ def test_no_other_question_is_seen_when_a_command_is_padded_to_look_like_one(sit
     person.wait_for_question()
     assert [line for line in person.screen if line[:1] not in {"", " "}] == [
         "Allow: run this?",
-        "y: yes   Enter: no   or say why not:",
+        "y: yes  n: no  e: edit  ?: help  or say why not:",
     ]
     assert "  $ touch made<5000 spaces>; ls" in person.screen
     person.type("\x03")

@@ -48,7 +48,7 @@ class Emulator:
 
     def _steer(self, parameters: str, kind: str) -> None:
         match kind:
-            case "m":
+            case "m" | "h" | "l":
                 pass
             case "A":
                 top = max(0, len(self.lines) - self.rows)

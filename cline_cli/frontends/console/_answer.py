@@ -18,7 +18,9 @@ _UNREADABLE = re.compile(r"[-=*+_#`~|:>\[\]()\d.\s]*\Z")
 
 
 class Answer:
-    def __init__(self) -> None:
+    def __init__(self, *, is_light: bool = False) -> None:
+        """Take the terminal for a light or a dark one."""
+        self._is_light = is_light
         self.has_shown = False
         """Some of it has been printed for good."""
         self.is_closed = False
@@ -47,7 +49,7 @@ class Answer:
         rendered: list[list[Line]] = []
         for block in self._finished:
             text = block.strip("\n")
-            rendered.append(render(text, columns) if text.strip() else [])
+            rendered.append(render(text, columns, is_light=self._is_light) if text.strip() else [])
             await asyncio.sleep(0)
         return rendered
 
@@ -68,7 +70,7 @@ class Answer:
         if not is_loaded():
             lines = [one_line(line, columns) for line in text.split("\n")[-rows:]]
             return [Line(line, display_width(line)) for line in lines]
-        return render(text, columns, is_live=True)[-rows:]
+        return render(text, columns, is_live=True, is_light=self._is_light)[-rows:]
 
 
 def is_loaded() -> bool:
@@ -80,8 +82,8 @@ def load() -> None:
     import_module(MARKDOWN)
 
 
-def render(block: str, columns: int, *, is_live: bool = False) -> list[Line]:
+def render(block: str, columns: int, *, is_live: bool = False, is_light: bool = False) -> list[Line]:
     """Return the lines of a block of Markdown."""
     from cline_cli.frontends.console import _markdown  # lazy: see load
 
-    return _markdown.render(block, columns, is_live=is_live)
+    return _markdown.render(block, columns, is_live=is_live, is_light=is_light)

@@ -42,22 +42,23 @@ THEME = Theme(
         "markdown.table.header": "bold",
     }
 )
-CODE_THEME = "ansi_dark"
+CODE_THEMES = {False: "ansi_dark", True: "ansi_light"}
+"""By whether the terminal is light."""
 CONTAINERS = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"})
 MAX_BLOCK = 100_000
 """Characters; a larger block is shown as it was written, since reading it would hold everything else for a second."""
 
 
-def render(text: str, columns: int, *, is_live: bool = False) -> list[Line]:
+def render(text: str, columns: int, *, is_live: bool = False, is_light: bool = False) -> list[Line]:
     """Return the lines of a text; it has passed the sanitizer.
 
     A line is at most `columns` wide, but for code outside of lists and quotes: its lines stay whole and are wrapped by
-    the terminal, so that they can be copied. `is_live` wraps them too.
+    the terminal, so that they can be copied. `is_live` wraps them too. `is_light` tells what the terminal looks like.
     """
     if len(text) > MAX_BLOCK:
         return [Line(line, Segment(line).cell_length) for line in text.expandtabs(4).rstrip("\n").split("\n")]
     console = _console()
-    document = _Document(text, wraps_code=is_live)
+    document = _Document(text, wraps_code=is_live, is_light=is_light)
     segments = console.render(document, console.options.update(width=max(columns, MIN_COLUMNS)))
     lines = [_to_line(list(Segment.simplify(line))) for line in Segment.split_lines(segments)]
     if document.begins_with_container and lines[:1] == [BLANK]:
@@ -111,7 +112,7 @@ class _Code(CodeBlock):
     @classmethod
     def create(cls, markdown: Markdown, token: Token) -> _Code:
         words = token.info.split()
-        element = cls(words[0] if words else "text", CODE_THEME)
+        element = cls(words[0] if words else "text", str(markdown.code_theme))
         element.wraps = not isinstance(markdown, _Document) or markdown.wraps_code
         return element
 
@@ -163,12 +164,12 @@ class _Document(Markdown):
         "table_open": _Table,
     }
 
-    def __init__(self, text: str, *, wraps_code: bool) -> None:
+    def __init__(self, text: str, *, wraps_code: bool, is_light: bool) -> None:
         """Read the text; what rich's own constructor does beyond that is to make a parser anew."""
         self.markup = text
         self.inlines = {*Markdown.inlines, "link", "link_url"}
         self.parsed = [_show_targets(token) for token in _parser().parse(text)]
-        self.code_theme = self.inline_code_theme = CODE_THEME
+        self.code_theme = self.inline_code_theme = CODE_THEMES[is_light]
         self.justify = None
         self.style = "none"
         self.hyperlinks = False

@@ -8,6 +8,7 @@ prompt_toolkit draws into nothing: there is one place that moves the cursor, and
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import termios
@@ -75,7 +76,9 @@ class Editor:
         self.application.ttimeoutlen = self.application.timeoutlen = ESCAPE_S
         self.application.terminal_size_polling_interval = None
         self.application.key_bindings = bind(self)
-        self.application.after_render += lambda _: handlers.changed()
+        self.application.after_render += lambda _: self._note_rendered()
+        self.is_ready = asyncio.Event()
+        """Keys are taken: what is typed from now on is for the line."""
 
     async def run(self) -> None:
         """Take keys until `close`; the terminal is as it was then, however this ends."""
@@ -85,6 +88,10 @@ class Editor:
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)
             self._source.close()
+
+    def _note_rendered(self) -> None:
+        self.is_ready.set()
+        self.handlers.changed()
 
     def close(self) -> None:
         if self.application.is_running and not self.application.is_done:
@@ -107,6 +114,11 @@ class Editor:
                 with suppress(OSError, termios.error):
                     termios.tcsetattr(self._terminal, termios.TCSANOW, raw)
         self.application.invalidate()
+
+    @property
+    def text(self) -> str:
+        """What stands in the line."""
+        return self.buffer.text
 
     def put(self, text: str) -> None:
         """Let this stand in the line in place of what does."""

@@ -62,7 +62,7 @@ class ConsoleFrontEnd:
         self._screen = screen
         self._manner = manner
         self._question = question
-        self._answer = Answer()
+        self._answer = Answer(is_light=self._manner.is_light)
         self._activity = Activity(clock)
         self._pace = Pace(clock)
         self._thoughts: list[str] = []
@@ -187,7 +187,7 @@ class ConsoleFrontEnd:
 
     async def _begin_message(self) -> None:
         async with self._drawing:
-            self._answer = Answer()
+            self._answer = Answer(is_light=self._manner.is_light)
         self._thoughts.clear()
         self._pace.begin()
         self._activity.wait("waiting for model")
@@ -208,7 +208,7 @@ class ConsoleFrontEnd:
         self._answer.close()
         await self.draw()
         if run.has_answer and run.text != self._streamed:
-            self._answer = Answer()
+            self._answer = Answer(is_light=self._manner.is_light)
             self._answer.feed(run.text)
             self._answer.close()
             await self.draw()

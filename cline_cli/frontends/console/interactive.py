@@ -14,87 +14,41 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
+from typing import NamedTuple
 
 from cline_cli.agent.approval import Allow, Deny
 from cline_cli.agent.messages import JsonObject
 from cline_cli.agent.tool import Tool
-from cline_cli.frontends._answering import Answering, commands_of, with_commands
-from cline_cli.frontends._question import HELP, lay_out_question
 from cline_cli.frontends._style import BOLD, CYAN, DIM, MAGENTA, YELLOW, paint
-from cline_cli.frontends.console._answer import Answer
-from cline_cli.frontends.console._input_view import View
 from cline_cli.frontends.console._keys import Written
-from cline_cli.frontends.console._picker import Item, Picker
+from cline_cli.frontends.console._live import PASTES_MARKED, PASTES_UNMARKED, LiveFrontEnd
+from cline_cli.frontends.console._questions import PROMPT, Questions
 from cline_cli.frontends.console.editor import Editor
-from cline_cli.frontends.console.front_end import ConsoleFrontEnd, Footer
+from cline_cli.frontends.console.front_end import Footer
 from cline_cli.frontends.console.screen import BLANK, Line, Position, Screen
 from cline_cli.frontends.conversation import Completion, Host
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize, visible
 
-PASTES_MARKED, PASTES_UNMARKED = "\x1b[?2004h", "\x1b[?2004l"
+TITLE_KEPT, TITLE_GIVEN_BACK = "\x1b[22;2t", "\x1b[23;2t"
+BELL = "\a"
 TWICE_S = 2.0
 """Within which a second Ctrl-C leaves."""
-TYPING_S, PAUSE_S = 1.0, 0.5
-"""Whoever typed so shortly before a question came has to pause for so long before a key answers it."""
-PROMPT = "> "
+HINT = "ask, or /help"
 STOP_HINT = "esc to stop"
 QUEUED_ROWS = 3
 
 
-class LiveFrontEnd(ConsoleFrontEnd):
-    """The live screen with a line to write in below it."""
+class Comforts(NamedTuple):
+    """What an interactive session does besides, where it is wanted."""
 
-    def __init__(self, screen: Screen, manner: Manner, session: Interactive, clock: Callable[[], float]) -> None:
-        super().__init__(screen, manner, clock=clock)
-        self._session = session
+    has_title: bool = False
+    """Name the window."""
+    bell_s: float = 0
+    """Ring after a run of this length; 0 for never."""
 
-    def _footer(self, columns: int) -> Footer:
-        return self._session.lay_out(columns)
 
-    async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
-        """Put the question of a tool call; it stands above the line, and takes the keys."""
-        return await self._session.ask(tool, arguments, patterns)
-
-    async def inquire(self, question: str, options: tuple[str, ...]) -> str:
-        """Put a question of the model's; the line takes the answer."""
-        return await self._session.inquire(question, options)
-
-    @property
-    def columns(self) -> int:
-        """How wide a line may be."""
-        return self._columns
-
-    @property
-    def rows(self) -> int:
-        """How high the terminal is."""
-        return self._screen.size.rows
-
-    def set_hint(self, hint: str) -> None:
-        """Say beside what goes on how it can be stopped."""
-        self._activity.hint = hint
-
-    def begin_anew(self) -> None:
-        """Count what was said as another's: what comes next is a new message."""
-        self._answer = Answer()
-
-    @asynccontextmanager
-    async def withdrawn(self) -> AsyncIterator[None]:
-        """Take the live lines away and draw nothing, while somebody else has the terminal."""
-        async with self._drawing:
-            await self._screen.show()
-            await self._screen.write(PASTES_UNMARKED)
-            try:
-                yield
-            finally:
-                self._before = "text"
-                await self._screen.write(PASTES_MARKED)
-
-    async def set_mode(self, sequence: str) -> None:
-        """Switch a mode of the terminal."""
-        async with self._drawing:
-            await self._screen.write(sequence)
+NO_COMFORTS = Comforts()
 
 
 class Interactive:
@@ -106,33 +60,26 @@ class Interactive:
         manner: Manner,
         terminal: int,
         history: Iterable[str] = (),
+        comforts: Comforts = NO_COMFORTS,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._comforts = comforts
         self.front_end = LiveFrontEnd(screen, manner, self, clock)
         self._editor = Editor(terminal, self, history)
         self._host: Host | None = None
         self._waiting: deque[Written] = deque()
         """What is to be sent when the run is over."""
         self._is_busy = False
-        self._is_over = False
+        self._is_open = self._is_over = False
         self._is_released = False
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_drawing = False
-        self._interrupted_s = self._typed_s = -100.0
+        self._interrupted_s = -100.0
         self._typed_before = ""
-        self._label = PROMPT
-        self._hint = ""
-        self._answering: Answering | None = None
-        self._answer_hint = ""
-        self._armed_s = 0.0
-        """From when on keys answer."""
-        self._key_question = ""
-        self._picker: Picker | None = None
-        self._line: asyncio.Future[Written | None] | None = None
-        """Of a line that somebody else waits for."""
+        self.questions = Questions(self._editor, self.print_lines, lambda: self.front_end.columns, self.changed, clock)
 
     async def run(self, host: Host, first: str = "") -> None:
         """Take prompts and do what they ask until the person leaves, with `first` before all others.
@@ -145,9 +92,14 @@ class Interactive:
             self._waiting.append(Written(first, first))
             self._woken.set()
         await self.front_end.set_mode(PASTES_MARKED)
+        await self._entitle(host.title)
         editing = asyncio.create_task(self._editor.run())
         editing.add_done_callback(lambda _: self.leave())
         try:
+            ready = asyncio.create_task(self._editor.is_ready.wait())
+            await asyncio.wait({ready, editing}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            self._is_open = True
             await self.tell(host.greeting)
             await self._serve(host)
         finally:
@@ -156,11 +108,18 @@ class Interactive:
             await asyncio.wait({editing}, timeout=1)
             await self._finish_drawing()
             with suppress(OSError):
+                await self._entitle("")
                 await self.front_end.set_mode(PASTES_UNMARKED)
             self._editor.restore()
             failure = editing.exception() if editing.done() and not editing.cancelled() else None
             if failure and not isinstance(failure, EOFError):  # a terminal that hung up, which a signal tells as well
                 raise failure
+
+    async def _entitle(self, title: str) -> None:
+        """Name the window, if that is wanted; an empty title gives back the one that it had."""
+        if self._comforts.has_title:
+            shown = one_line(title, 60)
+            await self.front_end.set_mode(f"{TITLE_KEPT}\x1b]2;{shown}\x07" if title else TITLE_GIVEN_BACK)
 
     async def _serve(self, host: Host) -> None:
         goes_on = True
@@ -172,7 +131,7 @@ class Interactive:
             written = self._waiting.popleft()
             await self._show_prompt(written)
             host.remember(written.text)
-            self._is_busy = True
+            self._is_busy, began_s = True, self._clock()
             self.front_end.set_hint(STOP_HINT)
             try:
                 goes_on = await host.perform(written.text)
@@ -180,6 +139,8 @@ class Interactive:
                 self._is_busy = False
                 self.front_end.set_hint("")
             await self.front_end.draw()
+            if 0 < self._comforts.bell_s <= self._clock() - began_s:
+                await self.front_end.set_mode(BELL)
 
     async def _finish_drawing(self) -> None:
         for task in self._tasks:
@@ -191,39 +152,22 @@ class Interactive:
 
     def lay_out(self, columns: int) -> Footer:
         """Return what stands below all else: what waits, what is typed, how things stand."""
-        if self._is_over or self._host is None:
+        if self._is_over or not self._is_open or self._host is None:
             return Footer((), Position(0, 0))
-        if self._picker:
-            lines = self._picker.lay_out(columns)
-            return Footer(lines, Position(0, lines[0].cells))
-        lines = self._lay_out_waiting(columns)
-        if self._key_question:
-            line = _styled(one_line(self._key_question, columns), BOLD)
-            view: Footer | View = Footer([line], Position(0, line.cells))
-        elif self._answering:
-            view = self._lay_out_answer(columns)
-        else:
-            hint = self._hint or ("" if self._is_busy else "ask, or /help")
-            view = self._editor.view(columns, label=self._label, hint=hint)
+        view = self.questions.lay_out(columns)
+        lines = [] if view else self._lay_out_waiting(columns)
+        if view is None:
+            hint = self.questions.hint or ("" if self._is_busy else HINT)
+            view = self._editor.view(columns, label=self.questions.label, hint=hint)
         cursor = Position(len(lines) + view.cursor.row, view.cursor.column)
         return Footer([*lines, *view.lines, self._lay_out_standing(self._host, columns)], cursor)
-
-    def _lay_out_answer(self, columns: int) -> Footer:
-        assert self._answering, "a question stands"
-        hint = self._answer_hint if self._is_armed() else f"(stop typing, then) {self._answer_hint}"
-        typed = visible(self._answering.typed)
-        head = one_line(hint, columns - 1) + " " if display_width(hint) + display_width(typed) + 1 < columns else ""
-        while display_width(head + typed) >= columns:
-            typed = typed[1:]
-        line = Line(paint(head, DIM) + typed, display_width(head + typed))
-        return Footer([line], Position(0, line.cells))
 
     def _lay_out_waiting(self, columns: int) -> list[Line]:
         shown = list(self._waiting)[:QUEUED_ROWS]
         lines = [_dim(one_line(f"waits: {written.shown}", columns)) for written in shown]
         if len(self._waiting) > QUEUED_ROWS:
             lines.append(_dim(f"and {len(self._waiting) - QUEUED_ROWS} more wait"))
-        if lines and not self._editor.buffer.text:
+        if lines and not self._editor.text:
             lines.append(_dim(one_line("Up takes the last one back", columns)))
         return lines
 
@@ -263,7 +207,7 @@ class Interactive:
 
     async def show_markdown(self, text: str) -> None:
         """Print a text of our own, rendered, for good."""
-        answer = Answer()
+        answer = self.front_end.new_answer()
         answer.feed(text)
         answer.close()
         columns = self.front_end.columns
@@ -278,8 +222,9 @@ class Interactive:
 
     def changed(self) -> None:
         """Draw anew, soon: something that is typed has changed."""
-        if self._editor.buffer.text != self._typed_before:
-            self._typed_before, self._typed_s = self._editor.buffer.text, self._clock()
+        if self._editor.text != self._typed_before:
+            self._typed_before = self._editor.text
+            self.questions.note_typing()
         if not self._is_drawing and not self._is_over:
             self._is_drawing = True
             self._start(self._draw())
@@ -299,19 +244,14 @@ class Interactive:
 
     def submit(self, written: Written) -> None:
         """Send a line, or let it wait for the end of the run; or give it to whoever waits for one."""
-        if self._line and not self._line.done():
-            self._line.set_result(written)
-            return
-        if not written.text.strip():
+        if self.questions.submit(written) or not written.text.strip():
             return
         self._waiting.append(written)
         self._woken.set()
 
     def escape(self) -> None:
         """Stop what goes on; what waits comes back into the line."""
-        if self._line and not self._line.done():
-            self._line.set_result(None)
-        elif self._is_busy and self._host:
+        if not self.questions.give_up() and self._is_busy and self._host:
             self._host.stop()
             self._take_all_back()
 
@@ -319,7 +259,7 @@ class Interactive:
         texts = [written.text for written in self._waiting]
         self._waiting.clear()
         if texts:
-            self._editor.put("\n".join([*texts, *filter(None, [self._editor.buffer.text])]))
+            self._editor.put("\n".join([*texts, *filter(None, [self._editor.text])]))
 
     def interrupt(self) -> None:
         """Stop what goes on, or clear the line; twice leaves."""
@@ -331,9 +271,9 @@ class Interactive:
             return
         self._interrupted_s = now_s
         asyncio.get_running_loop().call_later(TWICE_S, self.changed)
-        if self._editor.taker:
-            self._editor.taker("escape")
-        elif (self._line and not self._line.done()) or self._is_busy:
+        if self.questions.give_up():
+            pass
+        elif self._is_busy:
             self.escape()
         else:
             self._editor.clear()
@@ -343,16 +283,13 @@ class Interactive:
         """End the session; a run is stopped before."""
         self._is_over = True
         self._woken.set()
-        if self._editor.taker:
-            self._editor.taker("escape")
-        if self._line and not self._line.done():
-            self._line.set_result(None)
+        self.questions.give_up()
         if self._is_busy and self._host:
             self._host.stop()
 
     def toggle_mode(self) -> None:
         """Plan or act from now on."""
-        if self._host and not (self._line and not self._line.done()):
+        if self._host and not self.questions.is_reading_line:
             self._host.toggle_mode()
             self.changed()
 
@@ -383,7 +320,7 @@ class Interactive:
     async def _edit_outside(self) -> None:
         from cline_cli.frontends.console._outside import edit  # lazy: few prompts are written so
 
-        text = self._editor.pastes.expand(self._editor.buffer.text)
+        text = self._editor.pastes.expand(self._editor.text)
         async with self.released():
             edited, complaint = await edit(text)
         if complaint:
@@ -402,113 +339,13 @@ class Interactive:
             finally:
                 self._is_released = False
 
-    # What others ask
-
-    def _is_armed(self) -> bool:
-        return self._clock() >= self._armed_s
-
     async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...]) -> Allow | Deny:
         """Put the question of a tool call to the person; its keys act at once."""
-        while True:
-            *rows, (hint, _) = lay_out_question(tool, arguments, patterns, self.front_end.columns + 1)
-            await self.print_lines([_styled(row, style) for row, style in rows])
-            self._answer_hint = hint.strip()
-            answer = await self._answer(Answering(arguments, patterns))
-            if answer == "help":
-                await self.print_lines([_styled(row, DIM) for row in HELP])
-            elif answer == "edit":
-                edited = await self._edit_commands(commands_of(arguments))
-                if edited is not None:
-                    return Allow(with_commands(arguments, edited))
-            else:
-                return answer
-
-    async def _answer(self, answering: Answering) -> Allow | Deny | Literal["edit", "help"]:
-        """Return what the keys say; those that were typed before the question, and just then, do not count."""
-        now_s = self._clock()
-        self._armed_s = now_s + PAUSE_S if now_s - self._typed_s < TYPING_S else now_s
-        answered: asyncio.Future[Allow | Deny | Literal["edit", "help"]] = asyncio.get_running_loop().create_future()
-
-        def take(key: str) -> None:
-            if not self._is_armed() and key != "escape":
-                self._armed_s = self._clock() + PAUSE_S
-                asyncio.get_running_loop().call_later(PAUSE_S, self.changed)
-                return
-            answer = answering.press(key)
-            if answer is not None and not answered.done():
-                answered.set_result(answer)
-
-        self._answering, self._editor.taker = answering, take
-        self.changed()
-        if self._armed_s > now_s:
-            asyncio.get_running_loop().call_later(PAUSE_S, self.changed)
-        try:
-            return await answered
-        finally:
-            self._answering, self._editor.taker = None, None
-            self._typed_s = -100.0
-
-    async def _edit_commands(self, commands: tuple[str, ...]) -> tuple[str, ...] | None:
-        edited: list[str] = []
-        for command in commands:
-            written = await self.read_line("edit > ", command)
-            if written is None:
-                return None
-            edited.append(written.text)
-        return tuple(command for command in edited if command.strip()) or None
+        return await self.questions.ask(tool, arguments, patterns)
 
     async def inquire(self, question: str, options: tuple[str, ...]) -> str:
         """Put a question of the model's; return an option by its number, or words; empty for none."""
-        lines = [_styled(visible(f"? {line}"), BOLD) for line in question.split("\n")]
-        lines += [_styled(visible(f"  {number}  {option}"), "") for number, option in enumerate(options, 1)]
-        await self.print_lines(lines)
-        written = await self.read_line("answer > ", hint="a number, or your own words" if options else "")
-        words = sanitize(written.text).strip() if written else ""
-        if words.isdecimal() and 1 <= int(words) <= len(options):
-            words = options[int(words) - 1]
-        await self.tell(f"  {one_line(words) or '(no answer)'}")
-        return words
-
-    async def read_line(self, label: str, text: str = "", *, hint: str = "") -> Written | None:
-        """Return a line that is asked for in place of a prompt; None where the person gave up. What was typed stays."""
-        kept, self._label, self._hint = self._editor.buffer.text, label, hint
-        self._line = asyncio.get_running_loop().create_future()
-        self._editor.put(text)
-        self.changed()
-        try:
-            return await self._line
-        finally:
-            self._line, self._label, self._hint = None, PROMPT, ""
-            self._editor.put(kept)
-            self.changed()
-
-    async def read_key(self, question: str) -> str:
-        """Return the key that answers a question, in lower case; "escape" where the person gave up."""
-        pressed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        kept, self._key_question = self._key_question, one_line(question)
-        self._editor.taker = lambda key: None if pressed.done() else pressed.set_result(key.lower())
-        self.changed()
-        try:
-            return await pressed
-        finally:
-            self._key_question, self._editor.taker = kept, None
-
-    async def choose(self, title: str, items: Sequence[Item], chosen: int = 0) -> int | None:
-        """Let the person choose one of many; return its number, or None for none."""
-        picked: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        picker = Picker(title, items, chosen)
-
-        def take(key: str) -> None:
-            number = picker.press(key)
-            if number is not None and not picked.done():
-                picked.set_result(None if number == "none" else number)
-
-        self._picker, self._editor.taker = picker, take
-        self.changed()
-        try:
-            return await picked
-        finally:
-            self._picker, self._editor.taker = None, None
+        return await self.questions.inquire(question, options)
 
 
 def _styled(text: str, style: str) -> Line:
