@@ -192,10 +192,13 @@ def wants_session(words: str, given: Given, environment: Environment) -> bool:
     """Tell whether it is an interactive session that was asked for: by its option, or by no prompt at a terminal.
 
     Raises:
-        UsageError: it was asked for by name, and there can be none.
+        UsageError: it was asked for by name, and there can be none, or another option is for single runs.
     """
     is_named = given.flag("tui")
-    if not is_named and (words or any(_is_given(given, name) for name in SINGLE)):
+    single = next((name for name in SINGLE if _is_given(given, name)), "")
+    if is_named and single:
+        raise UsageError(f"--tui and {single} contradict each other: the one is for a session, the other for one run")
+    if not is_named and (words or single):
         return False
     why = why_no_session(environment)
     if is_named and why:

@@ -25,8 +25,6 @@ MAX_NAME = 1_000
 MAX_ENTRIES = 2_000
 """Of a folder that is looked into."""
 _LIST_TIMEOUT_S = 30.0
-_ALONE: Mapping[str, str] = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
-"""Git is to list what is there, and not to fetch what it misses: the project's settings would say by which program."""
 _UNWRITABLE = re.compile('["\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 _BARE = re.compile(r"""[^\s"'`<>]*[^\s"'`<>.,;:!?)\]}]""")
 """What ends where the next white space begins, and not with what could belong to the sentence."""
@@ -66,7 +64,7 @@ class FileIndex:
 
     def _list(self) -> Iterable[str]:
         if is_in_repository(self._folder):
-            listing = list_files(self._folder, {**self._variables, **_ALONE}, self._max_files)
+            listing = list_files(self._folder, self._variables, self._max_files)
             try:
                 return asyncio.run(asyncio.wait_for(listing, _LIST_TIMEOUT_S)).names
             except TimeoutError:

@@ -15,6 +15,8 @@ from cline_cli.machine.files import open_regular
 
 NAME: Final = ".clineignore"
 MAX_BYTES: Final = 100_000
+MAX_STARS: Final = 3
+"""In one part of a pattern: the time that it takes for a name grows with the name to the power of their number."""
 
 Ignored = Callable[[Path], bool]
 """Whether a real path is kept from the model."""
@@ -38,10 +40,13 @@ def find_ignored(workspace: Path) -> Ignored:
 
 
 def _compile(workspace: Path, lines: Iterable[str]) -> Ignored:
-    """Raises ValueError: a line is no pattern."""
+    """Raises ValueError: a line is no pattern, or one with so many stars that a name can take minutes."""
     from pathspec import GitIgnoreSpec  # lazy: 10 ms, and few projects have the file
 
-    spec = GitIgnoreSpec.from_lines(lines)
+    kept = list(lines)
+    if any(part.count("*") > MAX_STARS for line in kept for part in line.split("/") if not line.startswith("#")):
+        raise ValueError("too many stars")
+    spec = GitIgnoreSpec.from_lines(kept)
 
     def is_ignored(path: Path) -> bool:
         if not path.is_relative_to(workspace) or path == workspace:

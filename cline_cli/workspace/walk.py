@@ -21,6 +21,8 @@ SKIPPED_FOLDERS = frozenset(
 MAX_FILES = 200_000
 _MAX_GIT_BYTES = 16 * 1024 * 1024
 _GIT_TIMEOUT_S = 10.0
+ALONE: Mapping[str, str] = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
+"""Git is to list what is there, and not to fetch what it misses: the project's settings would say by which program."""
 _LIST = ("ls-files", "-z", "--exclude-standard")
 _FILES_AT_ONCE = 200
 
@@ -85,7 +87,7 @@ async def _ask_git(folder: Path, variables: Mapping[str, str], *options: str) ->
     command = Command(
         argv=("git", "-c", "core.fsmonitor=false", *_LIST, *options),
         cwd=folder,
-        variables={**variables, "GIT_OPTIONAL_LOCKS": "0"},
+        variables={**variables, **ALONE},
         timeout_s=_GIT_TIMEOUT_S,
         max_bytes=_MAX_GIT_BYTES,
         stops_when_full=True,

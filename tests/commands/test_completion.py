@@ -131,7 +131,8 @@ def test_an_option_makes_those_void_that_cannot_stand_beside_it() -> None:
     flags = flags_of("run")
     assert {"--plan", "--act", "--mode", "-a", "-p"} <= set(flags["--plan"].rivals)
     assert "--no-tools" in flags["--continue"].rivals
-    assert not flags["--file"].rivals
+    assert "--tui" in flags["--json"].rivals
+    assert not flags["--model"].rivals
 
 
 @pytest.mark.parametrize("name", ["--help", "-h", "--help-all", "--version", "-V"])

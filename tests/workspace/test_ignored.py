@@ -44,3 +44,17 @@ def test_everything_is_kept_when_the_file_cannot_be_read(folder: Path) -> None:
     os.mkfifo(folder / ".clineignore")
     assert find_ignored(folder)(folder / "a")
     assert not find_ignored(folder)(folder / ".clineignore")
+
+
+def test_everything_is_kept_when_a_pattern_could_take_minutes(folder: Path) -> None:
+    (folder / ".clineignore").write_text("*a*a*a*a*a*b\n")
+    is_ignored = find_ignored(folder)
+    assert is_ignored(folder / ("a" * 200))
+    assert is_ignored(folder / "other.py")
+
+
+def test_a_comment_with_stars_is_no_pattern(folder: Path) -> None:
+    (folder / ".clineignore").write_text("# **** secrets ****\n*.key\n")
+    is_ignored = find_ignored(folder)
+    assert is_ignored(folder / "a.key")
+    assert not is_ignored(folder / "a.py")
