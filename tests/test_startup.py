@@ -51,7 +51,18 @@ def test_help_is_printed_without_importing_what_it_describes(tmp_path: Path, arg
 def test_a_one_shot_in_a_pipe_imports_only_what_it_needs(tmp_path: Path) -> None:
     with FakeServer(text("hello")) as server:
         modules = modules_of(tmp_path, "hi there", CLINE_API_KEY="sk-test-0123456789", CLINE_API_BASE_URL=server.origin)
-    unwanted = {"rich", "keyring", "tomlkit", "tomllib", "httpx._main", "click", "pygments", "xllamacpp", "pip"}
+    unwanted = {
+        "rich",
+        "prompt_toolkit",
+        "keyring",
+        "tomlkit",
+        "tomllib",
+        "httpx._main",
+        "click",
+        "pygments",
+        "xllamacpp",
+        "pip",
+    }
     unwanted |= {"jsonschema", "referencing", "cline_cli.schema", "cline_cli.frontends.json_lines"}
     unjudged = {"policy.shell", "policy.reading", "machine.sandbox_levels", "workspace.checkpoint", "tools.editor"}
     assert not modules & {*(f"cline_cli.{name}" for name in unjudged), "yaml", "pathspec", "bs4", "markdownify"}

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cline_cli.agent._calls import Outcome, Prepared, Work, not_run, parse_arguments, refusal
 from cline_cli.agent.answer import AnswerRefusedError, CheckAnswer
@@ -331,7 +331,7 @@ class Agent:
         except Exception as error:  # noqa: BLE001  # a fault in one tool is that call's result, never the run's end
             output = refusal(f"{item.call.name} failed unexpectedly: {type(error).__name__}: {error}")
         if work.note:
-            output = ToolOutput((*output.parts, TextPart(work.note)), output.display, output.is_error, output.answer)
+            output = replace(output, parts=(*output.parts, TextPart(work.note)))
         events.put_nowait(Outcome(item.call, output, self.clock() - started))
 
     def _own_name(self, call: ToolCall) -> str:

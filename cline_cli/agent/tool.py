@@ -44,6 +44,8 @@ class ToolOutput:
     """The call was carried out and failed: a command that exited with 1, a file that was not found."""
     answer: str | None = None
     """The final answer, where the tool is one that hands it in; the run ends with it."""
+    diff: str = ""
+    """What was changed, for people: hunks of a unified diff, with a line `*** path` before each of several files."""
 
 
 class ToolError(Exception):

@@ -77,11 +77,13 @@ class Changes:
 
     async def settle(self, finished: RunFinished) -> RunFinished:
         """Do with the changes what was asked for, at the end of a run; return the end with what came of it."""
-        if self._is_settled:
+        if self._is_settled or not (self.fate.may_go_back or self._has_begun):
             return finished
         try:
             finished = await self._settle(finished, await self._checkpoints.end() if self._checkpoints else ())
         except CheckpointError as error:
+            if not self.fate.may_go_back:  # nothing hangs on it, and `close` tells of it
+                return finished
             finished = replace(finished, error=finished.error or ClineError(str(error)))
         self._is_settled = True
         return finished
@@ -91,7 +93,7 @@ class Changes:
 
         Return what the person should know; mostly nothing.
         """
-        if self._is_settled or self._checkpoints is None or self._checkpoints.record is None:
+        if self._is_settled or self._checkpoints is None or not self._has_begun:
             return ""
         self._is_settled = True
         try:
@@ -100,7 +102,13 @@ class Changes:
         except CheckpointError as error:
             return str(error)
 
+    @property
+    def _has_begun(self) -> bool:
+        return self._checkpoints is not None and self._checkpoints.record is not None
+
     async def _settle(self, finished: RunFinished, changes: tuple[Change, ...]) -> RunFinished:
+        if not self.fate.may_go_back:
+            return replace(finished, changed_files=tuple(change.path for change in changes))
         error = finished.error
         patch = b""
         if self.fate.is_patch and finished.has_answer and changes:
@@ -112,10 +120,11 @@ class Changes:
                 has_failed, patch = True, b""
                 gone = "the changes were taken back" if changes else "nothing was changed"
                 error = ApplyError(f"--apply-if failed, {gone}: {complaint}")
+        changed = tuple(change.path for change in changes)
         if changes and (has_failed or self.fate.is_patch):
             left = await self._take_back(changes)
-            error = error or (ClineError(left) if left else None)
-        return replace(finished, error=error, patch=patch if self.fate.is_patch else None)
+            error, changed = error or (ClineError(left) if left else None), ()
+        return replace(finished, error=error, patch=patch if self.fate.is_patch else None, changed_files=changed)
 
     async def _to_patch(self, changes: tuple[Change, ...]) -> bytes:
         assert self._checkpoints, "there are changes"

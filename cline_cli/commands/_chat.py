@@ -263,6 +263,7 @@ class Chat:
         """Make the conversation what was chosen, if it is not."""
         if self.conversation.options != self.options or self.conversation.choice != self.choice:
             await self.conversation.change(choice=self.choice, options=self.options)
+            self.console.front_end.set_window(self.conversation.context_window)
 
     def _keep_anew(self, session: Session | None) -> Keeping:
         paths = self.place.paths

@@ -244,7 +244,7 @@ class _Conversation:
     async def _complete(self, finished: RunFinished, prompt: Prompt) -> RunFinished:
         """Do what is left to do at the end of a run, and add to its last event what came of it."""
         await self.leftovers.end()
-        if self.asked.fate.may_go_back:
+        if self.asked.fate.may_go_back or self.changes:
             finished = await self._open_changes().settle(finished)
         error = finished.error
         if prompt.is_stdin_open and self.environment.stdin is not None and has_arrived(self.environment.stdin):

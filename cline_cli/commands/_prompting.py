@@ -122,6 +122,8 @@ class Prompting:
         self.usage = finished.usage
         self._record(finished)
         await self.console.front_end.show(finished)
+        if told := await self._changes.close():
+            await self.tell(told)
         for process in finished.leftover_processes:
             fate = "was ended" if process.is_ended else "runs on"
             await self.tell(f"what was left running {fate}: {one_line(process.command)} ({process.pid})")

@@ -10,7 +10,7 @@ import typer
 
 from cline_cli.agent.limits import Limits
 from cline_cli.agent.messages import JsonObject
-from cline_cli.app import Chosen, Options, choose, new_session_id
+from cline_cli.app import Chosen, Options, choose, find_facts, new_session_id
 from cline_cli.commands import VERBS
 from cline_cli.commands._asked import Asked, Fate, check_prompt
 from cline_cli.commands._async import run_to_end, signals_let_through
@@ -250,11 +250,13 @@ def _read_limits(given: Given) -> Limits:
 
 
 def _facts(asked: Asked, given: Given, choice: Chosen) -> RunFacts:
+    known = find_facts(choice.endpoint.provider, choice.row, choice.model)
     return RunFacts(
         session_id=choice.endpoint.session_id,
         provider=choice.endpoint.provider,
         model=choice.model,
         mode=asked.options.mode,
+        context_window=known.context_window if known else None,
         thinking=given.text("thinking") or "",
         cwd=str(asked.workspace),
         has_schema=asked.options.schema is not None,

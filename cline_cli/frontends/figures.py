@@ -66,6 +66,14 @@ def describe_run(run: RunFinished) -> str:
     return f"{calls}, {format_duration(run.duration_s)}, {describe_usage(run.usage)}"
 
 
+def describe_changes(run: RunFinished, undo: str) -> str:
+    """Return `2 files changed (cline undo takes them back)` for that way of undoing; empty where none was changed."""
+    if not run.changed_files:
+        return ""
+    files, them = ("1 file", "it") if len(run.changed_files) == 1 else (f"{len(run.changed_files)} files", "them")
+    return f"{files} changed ({undo} takes {them} back)"
+
+
 def describe_compaction(event: Compacted) -> str:
     """Return `conversation shortened: about 118k -> 24k tokens, its older part summarized`."""
     how = "summarized" if event.manner == "agentic" else "cut"

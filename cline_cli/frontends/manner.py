@@ -20,6 +20,8 @@ class RunFacts:
     thinking: str = ""
     """As it was asked for: "high", "2048"; empty for the model's own default."""
     cwd: str = ""
+    context_window: int | None = None
+    """How many tokens the model can read in all; None where that is not known."""
     has_schema: bool = False
     """The answer is a JSON document."""
     is_session_kept: bool = False

@@ -33,6 +33,8 @@ class Item:
     display: str = ""
     """For people; empty means the error."""
     image: ImagePart | None = None
+    diff: str = ""
+    """What was changed, for people, as in ToolOutput."""
 
     def to_object(self) -> dict[str, str | bool]:
         entry: dict[str, str | bool] = {
@@ -60,6 +62,7 @@ def _output(content: object, items: Sequence[Item]) -> ToolOutput:
         parts=(TextPart(text), *(item.image for item in items if item.image)),
         display=one_line("; ".join(item.display or item.error for item in items)),
         is_error=all(item.error for item in items),
+        diff="\n".join(item.diff for item in items if item.diff),
     )
 
 

@@ -48,6 +48,7 @@ class _Step(NamedTuple):
     shown: str
     """In a few words, for people."""
     move_to: Path | None = None
+    diff: str = ""
 
 
 class ApplyPatch:
@@ -86,7 +87,9 @@ class ApplyPatch:
         except (ItemError, PatchError) as error:
             return to_single_output(Item("patch", error=f"nothing was changed: {error}"))
         told = "\n".join(step.told for step in steps)
-        return to_single_output(Item("patch", told, display="; ".join(step.shown for step in steps)))
+        diffs = [f"*** {step.patch.path}\n{step.diff}" if len(steps) > 1 else step.diff for step in steps]
+        shown = "; ".join(step.shown for step in steps)
+        return to_single_output(Item("patch", told, display=shown, diff="\n".join(filter(None, diffs))))
 
     def _plan(self, patch: FilePatch) -> _Step:
         """Raises ItemError, PatchError."""
@@ -96,9 +99,8 @@ class ApplyPatch:
             if original.status:
                 raise ItemError(f"{patch.path} is there already: use Update File")
             lines = count(patch.content.count("\n"), "line")
-            return _Step(
-                patch, path, original, _to_bytes(patch, original, patch.content), f"A {patch.path}", f"+{lines}"
-            )
+            data, added = _to_bytes(patch, original, patch.content), compare("", patch.content)
+            return _Step(patch, path, original, data, f"A {patch.path}", f"+{lines}", diff=added.text)
         if not original.status:
             raise ItemError(f"there is no file {patch.path}")
         if patch.kind == "delete":
@@ -117,7 +119,7 @@ class ApplyPatch:
         note = " (some lines matched only with white space ignored)" if patched.is_tolerant else ""
         data = _to_bytes(patch, original, patched.text)
         shown = f"+{diff.added} -{diff.removed}"
-        return _Step(patch, path, original, data, f"M {name}{note}\n{diff.text}".rstrip(), shown, move_to)
+        return _Step(patch, path, original, data, f"M {name}{note}\n{diff.text}".rstrip(), shown, move_to, diff.text)
 
 
 def build(workplace: Workplace) -> ApplyPatch:

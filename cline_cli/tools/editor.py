@@ -194,12 +194,15 @@ def _encode(text: str, encoding: Encoding, is_whole: bool) -> bytes:
 
 def _describe(given: str, original: Original, changed: _Changed) -> Item:
     if not original.status:
-        lines = count(len(to_lines(changed.text)), "line")
-        return Item(given, f"created, {lines}", display=f"created, +{len(to_lines(changed.text))}")
+        lines = len(to_lines(changed.text))
+        told, shown = f"created, {count(lines, 'line')}", compare("", changed.text)
+        return Item(given, told, display=f"created, +{lines}", diff=shown.text)
     diff = compare(original.text, changed.text)
     counted = f"+{diff.added} -{diff.removed}"
     if changed.is_whole:
-        return Item(given, f"replaced as a whole:\n{diff.text}", display=f"replaced, {counted}")
+        told = f"replaced as a whole:\n{diff.text}"
+        return Item(given, told, display=f"replaced, {counted}", diff=diff.text)
     if changed.is_tolerant:
-        return Item(given, f"{_TOLERANT}{diff.text}", display=f"{counted}, whitespace ignored")
-    return Item(given, diff.text, display=counted)
+        told = f"{_TOLERANT}{diff.text}"
+        return Item(given, told, display=f"{counted}, whitespace ignored", diff=diff.text)
+    return Item(given, diff.text, display=counted, diff=diff.text)

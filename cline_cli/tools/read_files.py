@@ -279,4 +279,5 @@ def _describe(window: Window, wanted: _Wanted, encoding: Encoding, is_whole: boo
     if goes_on and (wanted.end is None or window.end < wanted.end):
         notes.append(f"read on with start_line {window.end + 1}")
     footer = f"\n[{'; '.join(notes)}]" if notes else ""
-    return Item(wanted.query, window.text + footer, display=f"lines {window.start}-{window.end}")
+    of_all = f" of {window.total:,}" if is_whole and window.end - window.start + 1 < window.total else ""
+    return Item(wanted.query, window.text + footer, display=f"lines {window.start}-{window.end}{of_all}")

@@ -132,7 +132,7 @@ def test_an_option_makes_those_void_that_cannot_stand_beside_it() -> None:
     assert {"--plan", "--act", "--mode", "-a", "-p"} <= set(flags["--plan"].rivals)
     assert "--no-tools" in flags["--continue"].rivals
     assert "--tui" in flags["--json"].rivals
-    assert not flags["--model"].rivals
+    assert "--file" not in flags["--file"].rivals
 
 
 @pytest.mark.parametrize("name", ["--help", "-h", "--help-all", "--version", "-V"])

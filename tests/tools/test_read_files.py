@@ -55,7 +55,7 @@ def test_some_lines_come_and_how_many_there_are(folder: Path) -> None:
     entries, output = read(folder, {"files": [{"path": "long.txt", "start_line": 9, "end_line": 11}]})
     assert entries[0]["query"] == "long.txt 9-11"
     assert entries[0]["result"] == " 9 | 9\n10 | 10\n11 | 11\n[lines 9-11 of 5,000]"
-    assert output.display == "lines 9-11"
+    assert output.display == "lines 9-11 of 5,000"
 
 
 def test_it_is_said_where_to_read_on_when_a_file_is_long(folder: Path) -> None:

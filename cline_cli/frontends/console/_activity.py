@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cline_cli.agent.events import ToolFinished, ToolStarted
+from cline_cli.agent.messages import Usage
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
+from cline_cli.frontends.console._cards import lay_out_diff
 from cline_cli.frontends.console.screen import Line
-from cline_cli.frontends.figures import describe_outcome, format_duration, is_command
+from cline_cli.frontends.figures import describe_outcome, format_cost, format_duration, format_tokens, is_command
 from cline_cli.text import Sanitizer, display_width, one_line
 
 SHOWN_AFTER_S = 0.4
@@ -52,10 +54,14 @@ class Activity:
         self._detail = ""
         self._running: dict[str, _Running] = {}
         self.hint = ""
-        """What is said beside what goes on, all the time: how it can be stopped; empty for nothing."""
+        """How what goes on can be stopped: said beside it, from its beginning to its end; empty for nothing."""
+        self._is_writing = False
+        self._figures: tuple[str, ...] = ()
+        """What the run has taken so far."""
 
     def wait(self, label: str, *, detail: str = "", delay_s: float = 0) -> None:
         """Say what is waited for from now on; the time goes on counting where it is the same as before."""
+        self._is_writing = False
         if label != self._label:
             self._label, self._since_s = label, self._clock()
             self._shown_from_s = self._since_s + SHOWN_AFTER_S
@@ -64,6 +70,7 @@ class Activity:
 
     def text_came(self) -> None:
         """The text itself shows what goes on; only when it pauses there is something to say."""
+        self._is_writing = True
         self._label, self._since_s = "waiting for model", self._clock()
         self._shown_from_s = self._since_s + PAUSE_S
         self._detail, self._until_s = "", None
@@ -71,6 +78,18 @@ class Activity:
     def rest(self) -> None:
         """Nothing is waited for."""
         self._label = ""
+
+    def note_usage(self, last: Usage, total: Usage, window_tokens: int | None) -> None:
+        """Take what the last reply took, and the run in all; the window is what the model can read, if known."""
+        tokens = f"{format_tokens(total.input_tokens)} in, {format_tokens(total.output_tokens)} out"
+        cost = format_cost(total.cost_usd, is_estimate=total.is_estimate) if total.cost_usd else ""
+        context = last.input_tokens + last.output_tokens
+        share = f"{round(100 * context / window_tokens)}% of context" if window_tokens else ""
+        self._figures = tuple(filter(None, (tokens, cost, share)))
+
+    def begin(self) -> None:
+        """A run begins: nothing has been taken."""
+        self._figures = ()
 
     def start(self, event: ToolStarted) -> None:
         self._running[event.call.id] = _Running(event.summary, self._clock())
@@ -87,6 +106,8 @@ class Activity:
         if running and not event.denied and is_command(event.summary):
             running.end()
             output = _output(running, columns, OUTPUT_LINES)
+        if event.output.diff:
+            return [_join(title, outcome, style), *lay_out_diff(event.output.diff, columns)]
         if output or title.cells + 2 + display_width(outcome) > columns:
             return [title, *output, _indented(outcome, style, columns)]
         return [_join(title, outcome, style)]
@@ -102,7 +123,10 @@ class Activity:
             others = f", {len(self._running) - 1} more" if len(self._running) > 1 else ""
             elapsed = _seconds(elapsed_s) + others
             title = _title(running.summary, columns - len(elapsed) - 2)
-            return [_join(title, elapsed, DIM), *_output(running, columns, LIVE_OUTPUT_LINES)]
+            facts = self._facts(columns)
+            return [_join(title, elapsed, DIM), *_output(running, columns, LIVE_OUTPUT_LINES), *facts]
+        if self.hint and self._is_writing and now_s < self._shown_from_s:
+            return self._facts(columns, "writing")
         if not self._label or now_s < self._shown_from_s:
             return []
         if self._until_s is not None and self._until_s > now_s:
@@ -111,8 +135,20 @@ class Activity:
             text = f"{self._label}, {_seconds(now_s - self._since_s)}"
         head = one_line(text, columns)
         room = columns - display_width(head) - 2
-        detail = f"  {_end_of(self._detail, room)}" if self._detail and room > 8 else ""
-        return [_line(head + detail, DIM)]
+        if self._detail:
+            detail = f"  {_end_of(self._detail, room)}" if room > 8 else ""
+            return [_line(head + detail, DIM), *self._facts(columns)]
+        return self._facts(columns, head) or [_line(head, DIM)]
+
+    def _facts(self, columns: int, head: str = "") -> list[Line]:
+        """Return one line: what goes on, how it is stopped, and as much of what it has taken as has room."""
+        line = head
+        for fact in filter(None, (self.hint, *self._figures)):
+            longer = f"{line}  {fact}" if line else fact
+            if display_width(longer) > columns:
+                break
+            line = longer
+        return [_line(line, DIM)] if line else []
 
 
 def _style_of(event: ToolFinished) -> str:

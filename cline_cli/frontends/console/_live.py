@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from cline_cli.agent.approval import Allow, Deny
@@ -27,6 +28,8 @@ class Below(Protocol):
 
 class LiveFrontEnd(ConsoleFrontEnd):
     """The live screen with a line to write in below it."""
+
+    _undo = "/undo"
 
     def __init__(self, screen: Screen, manner: Manner, below: Below, clock: Callable[[], float]) -> None:
         super().__init__(screen, manner, clock=clock)
@@ -52,6 +55,10 @@ class LiveFrontEnd(ConsoleFrontEnd):
     def rows(self) -> int:
         """How high the terminal is."""
         return self._screen.size.rows
+
+    def set_window(self, tokens: int | None) -> None:
+        """Say how much the model that is asked from now on can read."""
+        self._manner = replace(self._manner, facts=replace(self._manner.facts, context_window=tokens))
 
     def set_hint(self, hint: str) -> None:
         """Say beside what goes on how it can be stopped."""

@@ -36,7 +36,7 @@ from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console._answer import Answer, is_loaded
 from cline_cli.frontends.console._painter import Painter
 from cline_cli.frontends.console.screen import BLANK, Line, Position, Screen
-from cline_cli.frontends.figures import describe_compaction, describe_run
+from cline_cli.frontends.figures import describe_changes, describe_compaction, describe_run
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
 
@@ -51,6 +51,9 @@ async def _ask_in_colour(tool: Tool, arguments: JsonObject, patterns: tuple[str,
 
 
 class ConsoleFrontEnd:
+    _undo = "cline undo"
+    """How the changes of a run are taken back."""
+
     def __init__(
         self,
         screen: Screen,
@@ -92,21 +95,14 @@ class ConsoleFrontEnd:
                 self._activity.wait("thinking", detail="".join(self._thoughts[-50:]))
             case ToolCallDelta(name):
                 self._activity.wait(f"calling {one_line(name, 40)}")
-            case ToolStarted():
-                self._activity.start(event)
-            case ToolProgress(call_id, text):
-                self._activity.report(call_id, text)
-                self._painter.note_change()
-            case ToolFinished():
-                cards = self._activity.finish(event, self._columns)
-                # A call that hands in the answer is no work to report.
-                await self.draw(cards=cards if event.output.answer is None else ())
+            case ToolStarted() | ToolProgress() | ToolFinished() | ToolSettled():
+                await self._show_call(event)
             case RunStarted() | IterationStarted() | Compacted() | Waiting() | ReplyDiscarded() | MessageFinished():
                 await self._show_request(event)
             case Notice(_, text):
                 await self._note(text)
-            case UsageUpdated() | ToolSettled():
-                pass
+            case UsageUpdated(usage, total):
+                self._activity.note_usage(usage, total, self._manner.facts.context_window)
             case RunFinished():
                 await self._finish(event)
             case _:
@@ -149,6 +145,19 @@ class ConsoleFrontEnd:
         """How wide lines may be: one cell less than the terminal, since a full row wraps in its own way everywhere."""
         return self._screen.size.columns - 1
 
+    async def _show_call(self, event: ToolStarted | ToolProgress | ToolFinished | ToolSettled) -> None:
+        """Show what concerns one call of a tool."""
+        match event:
+            case ToolStarted():
+                self._activity.start(event)
+            case ToolProgress(call_id, text):
+                self._activity.report(call_id, text)
+                self._painter.note_change()
+            case ToolFinished():
+                cards = self._activity.finish(event, self._columns)
+                # A call that hands in the answer is no work to report.
+                await self.draw(cards=cards if event.output.answer is None else ())
+
     async def _show_request(
         self, event: RunStarted | IterationStarted | Compacted | Waiting | ReplyDiscarded | MessageFinished
     ) -> None:
@@ -156,6 +165,7 @@ class ConsoleFrontEnd:
         match event:
             case RunStarted(model):
                 self._painter.begin()
+                self._activity.begin()
                 if self._manner.is_verbose:
                     await self._note(f"[model] provider={self._manner.facts.provider} model={model}")
                     if line := self._manner.facts.sandbox_line:
@@ -214,6 +224,8 @@ class ConsoleFrontEnd:
             await self.draw()
         if run.tool_calls:
             await self._note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
+        if changes := describe_changes(run, self._undo):
+            await self._note(changes)
 
     def _footer(self, columns: int) -> Footer:
         """Return the live lines that always stand last, and where among them the cursor is; none for a single run."""
