@@ -55,7 +55,7 @@ LINE_EDITOR = frozenset({"\b", *(f"\x1b[?{mode}{way}" for mode in (1, 12, 25) fo
 
 _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\r\n]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x1f\x7f-\x9f\udc80-\udcff]"
 )
@@ -332,9 +332,9 @@ class Sitting:
             self.look(0.05)
         while self.look(0.05):
             pass
-        assert self.meddled == []
-        assert self.left_switched == []
-        assert termios.tcgetattr(self._program) == self._before
+        assert not self.meddled, f"the terminal was meddled with: {self.meddled}"
+        assert not self.left_switched, f"the terminal was left otherwise than it was: {self.left_switched}"
+        assert termios.tcgetattr(self._program) == self._before, "the terminal takes keys otherwise than before"
         return self.process.returncode
 
     def close(self) -> None:

@@ -95,6 +95,12 @@ def test_a_session_that_is_none_is_told(cline: RunCline, verb: str, session: str
     assert result.stderr.count("\n") == 1
 
 
+def test_the_files_that_were_changed_stay_when_the_run_fails(serve: Serve, workspace: Path) -> None:
+    _, ask = serve(EDIT, status(400, {"error": {"message": "no more"}}))
+    assert ask("-y", "go").exit_code == 1
+    assert Path("a.txt").read_text() != "one\ntwo\n"
+
+
 def test_a_run_that_only_reads_makes_no_checkpoint(serve: Serve, cline: RunCline, workspace: Path) -> None:
     _, ask = serve(calls(("run_commands", {"commands": ["ls | wc -l"]})), text("ok"))
     assert ask("-y", "go").exit_code == 0

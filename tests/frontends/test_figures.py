@@ -4,7 +4,14 @@ import pytest
 
 from cline_cli.agent.events import Compacted, RunFinished
 from cline_cli.agent.messages import Usage
-from cline_cli.frontends.figures import describe_compaction, describe_run, format_cost, format_duration, format_tokens
+from cline_cli.frontends.figures import (
+    describe_changes,
+    describe_compaction,
+    describe_run,
+    format_cost,
+    format_duration,
+    format_tokens,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,16 @@ def test_a_shorter_history_is_described_with_its_cause_and_in_one_line() -> None
         "conversation shortened (it was refused as too long): about 9k -> 4.2k tokens, its older part cut;"
         " no summary: down (503)"
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ((), ""),
+        (("a",), "1 file changed (cline undo takes it back)"),
+        (("a", "b"), "2 files changed (cline undo takes them back)"),
+    ],
+)
+def test_changed_files_are_counted_and_how_they_go_back_is_said(files: tuple[str, ...], line: str) -> None:
+    run = RunFinished("", Usage(), 1, 1, 0.5, None, changed_files=files)
+    assert describe_changes(run, "cline undo") == line

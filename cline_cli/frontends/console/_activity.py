@@ -56,6 +56,7 @@ class Activity:
         self.hint = ""
         """How what goes on can be stopped: said beside it, from its beginning to its end; empty for nothing."""
         self._is_writing = False
+        self._begun_s = clock()
         self._figures: tuple[str, ...] = ()
         """What the run has taken so far."""
 
@@ -89,7 +90,7 @@ class Activity:
 
     def begin(self) -> None:
         """A run begins: nothing has been taken."""
-        self._figures = ()
+        self._begun_s, self._figures = self._clock(), ()
 
     def start(self, event: ToolStarted) -> None:
         self._running[event.call.id] = _Running(event.summary, self._clock())
@@ -126,7 +127,7 @@ class Activity:
             facts = self._facts(columns)
             return [_join(title, elapsed, DIM), *_output(running, columns, LIVE_OUTPUT_LINES), *facts]
         if self.hint and self._is_writing and now_s < self._shown_from_s:
-            return self._facts(columns, "writing")
+            return self._facts(columns, f"writing, {_seconds(now_s - self._begun_s)}")
         if not self._label or now_s < self._shown_from_s:
             return []
         if self._until_s is not None and self._until_s > now_s:

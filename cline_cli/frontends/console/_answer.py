@@ -65,8 +65,8 @@ class Answer:
         if separator and _UNREADABLE.match(last):
             text = body
         text = text.strip("\n")
-        if not text.strip():
-            return []
+        if not text.strip() or (text.startswith("|") and text.count("\n") < 2):
+            return []  # the head of a table is none yet, and would jump when it becomes one
         if not is_loaded():
             lines = [one_line(line, columns) for line in text.split("\n")[-rows:]]
             return [Line(line, display_width(line)) for line in lines]

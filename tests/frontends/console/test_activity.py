@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cline_cli.agent.events import ToolFinished, ToolStarted
-from cline_cli.agent.messages import ToolCall
+from cline_cli.agent.messages import ToolCall, Usage
 from cline_cli.agent.tool import ToolOutput
 from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console.screen import Line
@@ -164,3 +164,34 @@ def test_the_status_fits_when_the_terminal_is_narrow(columns: int) -> None:
     activity.wait("thinking", detail="日本語" * 40)
     clock.now = 1
     assert all(line.cells <= max(columns, 1) for line in activity.status(columns))
+
+
+def test_an_edit_shows_what_it_changed() -> None:
+    output = ToolOutput((), "+1 -1", diff="@@ -1,1 +1,1 @@\n-a\n+b")
+    finished = ToolFinished(call(1), "edit a.py", output, 0.0)
+    assert plain(Activity(FakeClock()).finish(finished, COLUMNS)) == ["edit a.py  +1 -1", "  1 - a", "  1 + b"]
+
+
+def test_what_the_run_has_taken_stands_beside_what_goes_on_as_far_as_there_is_room() -> None:
+    clock = FakeClock()
+    activity = Activity(clock)
+    activity.note_usage(Usage(8000, 100), Usage(12_000, 300, cost_usd=0.5), 100_000)
+    activity.wait("waiting for model")
+    clock.now += 3
+    assert plain(activity.status(80), 80) == ["waiting for model, 3 s  12k in, 300 out  $0.500  8% of context"]
+    assert plain(activity.status(40), 40) == ["waiting for model, 3 s  12k in, 300 out"]
+    assert plain(activity.status(30), 30) == ["waiting for model, 3 s"]
+
+
+def test_how_it_is_stopped_is_said_all_the_time_when_it_can_be() -> None:
+    clock = FakeClock()
+    activity = Activity(clock)
+    activity.begin()
+    activity.text_came()
+    assert activity.status(COLUMNS) == []
+    activity.hint = "esc to stop"
+    clock.now += 1
+    assert plain(activity.status(COLUMNS)) == ["writing, 1 s  esc to stop"]
+    activity.start(ToolStarted(call(1), "$ make"))
+    clock.now += 1
+    assert plain(activity.status(COLUMNS)) == ["$ make  1 s", "esc to stop"]

@@ -28,7 +28,7 @@ def look(text: str, rows: int = 10) -> list[str]:
         ("A text\n- b", ["A text", "", " • b"]),
         ("- a\n-", [" • a"]),
         ("```py\nx = 1\n``", ["x = 1"]),
-        ("| a |\n|--", ["| a |"]),
+        ("| a |\n|--", []),
         ("done\n\n", []),
         ("", []),
         (" \n ", []),
@@ -74,3 +74,11 @@ print([line.text for line in answer.look(12, 5)], "rich" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "['A **bold** …', 'of two lines'] False\n"
+
+
+def test_the_head_of_a_table_is_not_shown_before_it_is_known_to_be_one() -> None:
+    answer = Answer()
+    answer.feed("| name | size |\n")
+    assert answer.look(40, 10) == []
+    answer.feed("|---|---|\n| a | 1 |\n")
+    assert len(answer.look(40, 10)) >= 3
