@@ -37,12 +37,19 @@ def sit() -> Iterator[Sit]:
     sittings: list[Sitting] = []
     servers: list[FakeServer] = []
 
-    def start(turns: tuple[Turn, ...], *argv: str, columns: int = 80, rows: int = 24, **variables: str) -> Sitting:
+    def start(
+        turns: tuple[Turn, ...],
+        *argv: str,
+        columns: int = 80,
+        rows: int = 24,
+        reflows: bool = False,
+        **variables: str,
+    ) -> Sitting:
         server = FakeServer(*turns)
         server.__enter__()
         servers.append(server)
         variables = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin, **variables}
-        sittings.append(Sitting(argv, variables, columns=columns, rows=rows))
+        sittings.append(Sitting(argv, variables, columns=columns, rows=rows, reflows=reflows))
         sittings[-1].server = server
         return sittings[-1]
 
@@ -83,8 +90,9 @@ def test_the_folder_is_told_of_in_one_line_when_a_session_begins(sit: Sit) -> No
     leave(sitting)
 
 
-def test_nothing_is_lost_or_doubled_when_the_window_changes_while_it_streams(sit: Sit) -> None:
-    sitting = begin(sit, pieces(ANSWER))
+@pytest.mark.parametrize("reflows", [False, True], ids=["cuts", "rewraps"])
+def test_nothing_is_lost_or_doubled_when_the_window_changes_while_it_streams(sit: Sit, reflows: bool) -> None:
+    sitting = begin(sit, pieces(ANSWER), reflows=reflows)
     sitting.type("say much\r")
     for columns, rows in [(50, 24), (100, 30), (44, 20), (80, 24)]:
         sitting.wait_for_more()
@@ -370,6 +378,19 @@ def test_the_terminal_is_as_it_was_when_a_question_stands_and_a_signal_comes(sit
     sitting.process.send_signal(signal.SIGTERM)
     assert sitting.wait() == 128 + signal.SIGTERM
     assert not Path("made").exists()
+
+
+def test_the_shell_has_the_terminal_as_it_was_while_the_session_is_suspended(sit: Sit) -> None:
+    sitting = begin(sit, text("Still here."))
+    sitting.type("half")
+    sitting.wait_for("> half")
+    sitting.process.send_signal(signal.SIGTSTP)
+    sitting.look(1.0)
+    sitting.process.send_signal(signal.SIGCONT)
+    sitting.type(" and half\r")
+    sitting.wait_for("Still here.")
+    assert "> half and half" in sitting.scrollback
+    leave(sitting)
 
 
 def test_the_run_stops_and_then_the_session_ends_when_ctrl_c_is_typed_twice(sit: Sit) -> None:

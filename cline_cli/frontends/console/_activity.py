@@ -10,7 +10,7 @@ from cline_cli.agent.events import ToolFinished, ToolStarted
 from cline_cli.agent.messages import Usage
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
 from cline_cli.frontends.console._cards import lay_out_diff
-from cline_cli.frontends.console.screen import Line
+from cline_cli.frontends.console.screen import BLANK, MIN_COLUMNS, Line
 from cline_cli.frontends.figures import describe_outcome, format_cost, format_duration, format_tokens, is_command
 from cline_cli.text import Sanitizer, display_width, one_line
 
@@ -78,7 +78,11 @@ class Activity:
 
     def rest(self) -> None:
         """Nothing is waited for."""
-        self._label = ""
+        self._label, self._is_writing = "", False
+
+    def waited_s(self, label: str) -> float:
+        """Return for how long it has been waited for just this; 0 where something else is."""
+        return self._clock() - self._since_s if label == self._label else 0
 
     def note_usage(self, last: Usage, total: Usage, window_tokens: int | None) -> None:
         """Take what the last reply took, and the run in all; the window is what the model can read, if known."""
@@ -107,28 +111,19 @@ class Activity:
         if running and not event.denied and is_command(event.summary):
             running.end()
             output = _output(running, columns, OUTPUT_LINES)
-        if event.output.diff:
-            return [_join(title, outcome, style), *lay_out_diff(event.output.diff, columns)]
+        diff = lay_out_diff(event.output.diff, columns) if event.output.diff else []
         if output or title.cells + 2 + display_width(outcome) > columns:
-            return [title, *output, _indented(outcome, style, columns)]
-        return [_join(title, outcome, style)]
+            return [title, *output, _indented(outcome, style, columns), *diff]
+        return [_join(title, outcome, style), *diff]
 
     def status(self, columns: int) -> list[Line]:
         """Return the lines that say what goes on; none where there is nothing to say."""
         now_s = self._clock()
         if self._running:
-            running = next(iter(self._running.values()))
-            elapsed_s = now_s - running.since_s
-            if elapsed_s < SHOWN_AFTER_S:
-                return []
-            others = f", {len(self._running) - 1} more" if len(self._running) > 1 else ""
-            elapsed = _seconds(elapsed_s) + others
-            title = _title(running.summary, columns - len(elapsed) - 2)
-            facts = self._facts(columns)
-            return [_join(title, elapsed, DIM), *_output(running, columns, LIVE_OUTPUT_LINES), *facts]
+            return self._running_status(next(iter(self._running.values())), columns)
         if self.hint and self._is_writing and now_s < self._shown_from_s:
             return self._facts(columns, f"writing, {_seconds(now_s - self._begun_s)}")
-        if not self._label or now_s < self._shown_from_s:
+        if not self._label or not (self.hint or now_s >= self._shown_from_s):
             return []
         if self._until_s is not None and self._until_s > now_s:
             text = f"{self._label}, again in {_seconds(self._until_s - now_s + 1)}"
@@ -141,9 +136,19 @@ class Activity:
             return [_line(head + detail, DIM), *self._facts(columns)]
         return self._facts(columns, head) or [_line(head, DIM)]
 
+    def _running_status(self, running: _Running, columns: int) -> list[Line]:
+        elapsed_s = self._clock() - running.since_s
+        if elapsed_s < SHOWN_AFTER_S and not self.hint:
+            return []
+        others = f", {len(self._running) - 1} more" if len(self._running) > 1 else ""
+        elapsed = one_line(_seconds(elapsed_s) + others, columns)
+        title = _title(running.summary, columns - display_width(elapsed) - 2)
+        head = _join(title, elapsed, DIM) if title.cells else _line(elapsed, DIM)
+        return [head, *_output(running, columns, LIVE_OUTPUT_LINES), *self._facts(columns)]
+
     def _facts(self, columns: int, head: str = "") -> list[Line]:
         """Return one line: what goes on, how it is stopped, and as much of what it has taken as has room."""
-        line = head
+        line = one_line(head, columns)
         for fact in filter(None, (self.hint, *self._figures)):
             longer = f"{line}  {fact}" if line else fact
             if display_width(longer) > columns:
@@ -175,6 +180,8 @@ def _output(running: _Running, columns: int, most: int) -> list[Line]:
 
 
 def _indented(text: str, style: str, columns: int) -> Line:
+    if columns < MIN_COLUMNS:
+        return BLANK
     line = _line(_cut_output(text, columns - 2), style)
     return Line(f"  {line.text}", line.cells + 2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, paint
@@ -13,6 +14,7 @@ from cline_cli.text import display_width, visible
 MOST_LINES = 20
 TAB_CELLS = 4
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_LEFT_OUT = re.compile(r"\[\.\.\. ([\d,]+) more lines of this diff\]")
 
 
 class _Row(NamedTuple):
@@ -20,17 +22,23 @@ class _Row(NamedTuple):
     mark: str
     text: str
     style: str
+    hidden: int = 0
+    """How many lines are left out in its place, where the diff was cut before."""
 
 
-def lay_out_diff(diff: str, columns: int, most_lines: int = MOST_LINES) -> list[Line]:
-    """Return the hunks of a diff as indented lines of at most `columns` cells; of a longer one its beginning."""
+def lay_out_diff(diff: str, columns: int, most_lines: int = MOST_LINES, *, whole: str = "cline diff") -> list[Line]:
+    """Return the hunks of a diff as indented lines of at most `columns` cells; of a longer one its beginning.
+
+    `whole` is the command that shows all of it.
+    """
     rows = list(_read(diff))
-    shown = rows[:most_lines]
+    shown = list(takewhile(lambda row: not row.hidden, rows[:most_lines]))
     width = max((len(row.number) for row in shown), default=0)
     lines = [_lay_out(row, width, columns) for row in shown]
-    if len(rows) > most_lines:
-        missing = len(rows) - most_lines
-        text = f"  … {missing} more line{'' if missing == 1 else 's'}"[:columns]
+    if missing := sum(row.hidden or 1 for row in rows[len(shown) :]):
+        text = f"  … {missing:,} more line{'' if missing == 1 else 's'}"
+        longer = f"{text} ({whole} shows all)"
+        text = longer if display_width(longer) <= columns else _cut(text, columns)
         lines.append(Line(paint(text, DIM), display_width(text)))
     return lines
 
@@ -47,27 +55,37 @@ def _read(diff: str) -> Iterator[_Row]:
         elif line.startswith("*** "):
             yield _Row("", "", line[4:], BOLD)
             is_first = True
+        elif left_out := _LEFT_OUT.match(line):
+            yield _Row("", "", "", DIM, hidden=int(left_out[1].replace(",", "")))
         elif mark == "+":
             yield _Row(str(new), mark, text, GREEN)
             new += 1
         elif mark == "-":
             yield _Row(str(old), mark, text, RED)
             old += 1
-        elif mark == " " or not line:
+        elif mark == " ":
             yield _Row(str(new), "", text, DIM)
             old, new = old + 1, new + 1
-        else:  # that a file ends without a line break, or that the diff was cut
-            yield _Row("", "", line.strip("\\[] "), DIM)
+        elif line:  # that a file ends without a line break
+            yield _Row("", "", line.strip("\\ "), DIM)
 
 
 def _lay_out(row: _Row, width: int, columns: int) -> Line:
     gutter = f"  {row.number:>{width}} "
-    text = f"{row.mark or ' '} {visible(row.text.expandtabs(TAB_CELLS))}".rstrip()
     room = columns - display_width(gutter)
-    if display_width(text) > room:
-        while text and display_width(text) >= room:
-            text = text[:-1]
-        text += "…" if room > 0 else ""
     if room < 4:
         return Line("", 0)
+    text = _cut(f"{row.mark or ' '} {visible(row.text.expandtabs(TAB_CELLS))}".rstrip(), room)
     return Line(paint(gutter, DIM) + paint(text, row.style), display_width(gutter) + display_width(text))
+
+
+def _cut(text: str, columns: int) -> str:
+    """Return what of the text fits, its own spaces kept, with … at the end where some of it does not."""
+    if display_width(text) <= columns:
+        return text
+    cells = 0
+    for index, character in enumerate(text):
+        cells += display_width(character)
+        if cells >= columns:
+            return f"{text[:index]}…" if columns > 0 else ""
+    return text

@@ -52,6 +52,8 @@ class Editor:
         self.taker: Callable[[str], None] | None = None
         """Gets all keys, while somebody asks for something else than a prompt."""
         self.pastes = Pastes()
+        self.put_text = ""
+        """What was last put into the line, and not typed."""
         self._terminal = terminal
         self._before = termios.tcgetattr(terminal)
         self._source = os.fdopen(os.dup(terminal), "r", encoding="utf-8", errors="replace", closefd=True)
@@ -122,6 +124,7 @@ class Editor:
 
     def put(self, text: str) -> None:
         """Let this stand in the line in place of what does."""
+        self.put_text = text
         self.buffer.set_document(Document(text, len(text)), bypass_readonly=True)
 
     def take(self) -> Written:

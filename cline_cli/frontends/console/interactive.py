@@ -224,7 +224,8 @@ class Interactive:
         """Draw anew, soon: something that is typed has changed."""
         if self._editor.text != self._typed_before:
             self._typed_before = self._editor.text
-            self.questions.note_typing()
+            if self._typed_before not in {"", self._editor.put_text}:
+                self.questions.note_typing()
         if not self._is_drawing and not self._is_over:
             self._is_drawing = True
             self._start(self._draw())

@@ -52,7 +52,47 @@ def test_what_went_is_red_and_what_came_is_green() -> None:
 def test_a_long_diff_is_cut_and_says_so() -> None:
     diff = compare("", "".join(f"{number}\n" for number in range(100))).text
     assert len(plain(diff)) == MOST_LINES + 1
-    assert plain(diff)[-1] == "  … 80 more lines"
+    assert plain(diff)[-1] == "  … 80 more lines (cline diff shows all)"
+    assert plain(diff, 30)[-1] == "  … 80 more lines"
+    assert STYLE.sub("", lay_out_diff(diff, 60, whole="/diff")[-1].text) == "  … 80 more lines (/diff shows all)"
+
+
+def test_one_line_too_many_is_counted_as_one() -> None:
+    diff = compare("", "x\n" * (MOST_LINES + 1)).text
+    assert plain(diff)[-1] == "  … 1 more line (cline diff shows all)"
+
+
+def test_what_the_diff_lacked_before_is_counted_too() -> None:
+    diff = compare("", "".join(f"{number}\n" for number in range(2000))).text
+    assert plain(diff)[-1] == "  … 1,980 more lines (cline diff shows all)"
+    short = compare("", "1\n2\n3\n4\n", max_lines=4).text
+    assert plain(short) == ["  1 + 1", "  2 + 2", "  3 + 3", "  … 1 more line (cline diff shows all)"]
+
+
+def test_an_end_without_a_line_break_is_told() -> None:
+    assert plain(compare("a\n", "a").text)[-1].strip() == "No newline at end of file"
+
+
+def test_tabs_and_blank_lines_keep_their_place() -> None:
+    assert plain(compare("\ta\n\nb\n", "\ta\n\nc\n").text) == [
+        "  1       a",
+        "  2 ",
+        "  3 - b",
+        "  3 + c",
+    ]
+
+
+def test_a_file_without_lines_to_show_is_only_named() -> None:
+    assert [line.strip() for line in plain("*** gone.py (deleted)\n*** a.py\n@@ -1,0 +1,1 @@\n+x")] == [
+        "gone.py (deleted)",
+        "a.py",
+        "1 + x",
+    ]
+
+
+def test_a_wide_line_fills_the_room_that_there_is() -> None:
+    row = "中" * 400
+    assert plain(compare("", f"{row}\n").text, 21) == [f"  1 + {'中' * 7}…"]
 
 
 def test_what_cannot_be_seen_is_shown() -> None:
