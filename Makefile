@@ -10,7 +10,7 @@ export CLINE_MODELS_DIR ?= $(CACHE)/models
 export CLINE_TEST_MODELS_DIR ?= $(CLINE_MODELS_DIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test suite weights lint types format docs docs-check check clean
+.PHONY: help install demo test suite weights lint types format docs docs-check pictures check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ docs: install ## Write the help texts and the pages that come from code
 
 docs-check: install ## Check that they are up to date
 	$(BIN)/python docs/generate.py --check
+
+pictures: install ## Make the pictures of docs/console.md, from real runs
+	$(BIN)/python docs/pictures/make.py
 
 check: lint types docs-check suite ## Everything but fetching weights
 

@@ -134,7 +134,7 @@ class RunFinished:
     patch: bytes | None = None
     """What the run changed as a unified diff, where that was asked for in place of the changes."""
     changed_files: tuple[str, ...] = ()
-    """What the run changed and left so, where that is known: relative to the workspace."""
+    """What the run changed and left so, where that is known: by paths in the repository, or else in the workspace."""
     stdin: JsonObject = field(default_factory=dict)
     """What became of standard input, as `run_result` tells it; empty where it was not looked at."""
 

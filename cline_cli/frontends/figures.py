@@ -61,9 +61,9 @@ def describe_outcome(event: ToolFinished) -> str:
 
 
 def describe_run(run: RunFinished) -> str:
-    """Return the closing line of a run that used tools: `4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034`."""
-    calls = "1 call" if run.tool_calls == 1 else f"{run.tool_calls} calls"
-    return f"{calls}, {format_duration(run.duration_s)}, {describe_usage(run.usage)}"
+    """Return the closing line of a run: `4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034`."""
+    calls = "" if not run.tool_calls else "1 call, " if run.tool_calls == 1 else f"{run.tool_calls} calls, "
+    return f"{calls}{format_duration(run.duration_s)}, {describe_usage(run.usage)}"
 
 
 def describe_changes(run: RunFinished, undo: str) -> str:

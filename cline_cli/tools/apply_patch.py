@@ -15,7 +15,7 @@ from cline_cli.tools._diff import compare
 from cline_cli.tools._opened import name_to_judge, resolve_to_write
 from cline_cli.tools._original import Original, read_original
 from cline_cli.tools._patch import FilePatch, PatchError, apply_hunks, read_patch
-from cline_cli.tools._results import Item, ItemError, count, one_line, to_single_output
+from cline_cli.tools._results import Item, ItemError, one_line, to_single_output
 from cline_cli.tools._workplace import Workplace
 
 _NAMES = ("input", "patch", "diff", "patch_text")
@@ -87,7 +87,9 @@ class ApplyPatch:
         except (ItemError, PatchError) as error:
             return to_single_output(Item("patch", error=f"nothing was changed: {error}"))
         told = "\n".join(step.told for step in steps)
-        diffs = [f"*** {step.patch.path}\n{step.diff}" if len(steps) > 1 else step.diff for step in steps]
+        diffs = [
+            step.diff if len(steps) == 1 else f"*** {_name(step.patch)}\n{step.diff}".rstrip("\n") for step in steps
+        ]
         shown = "; ".join(step.shown for step in steps)
         return to_single_output(Item("patch", told, display=shown, diff="\n".join(filter(None, diffs))))
 
@@ -98,9 +100,8 @@ class ApplyPatch:
         if patch.kind == "add":
             if original.status:
                 raise ItemError(f"{patch.path} is there already: use Update File")
-            lines = count(patch.content.count("\n"), "line")
             data, added = _to_bytes(patch, original, patch.content), compare("", patch.content)
-            return _Step(patch, path, original, data, f"A {patch.path}", f"+{lines}", diff=added.text)
+            return _Step(patch, path, original, data, f"A {patch.path}", f"+{added.added}", diff=added.text)
         if not original.status:
             raise ItemError(f"there is no file {patch.path}")
         if patch.kind == "delete":
@@ -115,15 +116,22 @@ class ApplyPatch:
         if original.text and not patched.text:
             raise ItemError(f"this would leave nothing in {patch.path}: use Delete File")
         diff = compare(original.text, patched.text)
-        name = f"{patch.path} -> {patch.move_to}" if move_to else patch.path
         note = " (some lines matched only with white space ignored)" if patched.is_tolerant else ""
         data = _to_bytes(patch, original, patched.text)
         shown = f"+{diff.added} -{diff.removed}"
-        return _Step(patch, path, original, data, f"M {name}{note}\n{diff.text}".rstrip(), shown, move_to, diff.text)
+        return _Step(
+            patch, path, original, data, f"M {_name(patch)}{note}\n{diff.text}".rstrip(), shown, move_to, diff.text
+        )
 
 
 def build(workplace: Workplace) -> ApplyPatch:
     return ApplyPatch(workplace)
+
+
+def _name(patch: FilePatch) -> str:
+    if patch.kind == "delete":
+        return f"{patch.path} (deleted)"
+    return f"{patch.path} -> {patch.move_to}" if patch.move_to else patch.path
 
 
 def _to_bytes(patch: FilePatch, original: Original, text: str) -> bytes:

@@ -196,7 +196,7 @@ def _describe(given: str, original: Original, changed: _Changed) -> Item:
     if not original.status:
         lines = len(to_lines(changed.text))
         told, shown = f"created, {count(lines, 'line')}", compare("", changed.text)
-        return Item(given, told, display=f"created, +{lines}", diff=shown.text)
+        return Item(given, told, display=f"+{lines}", diff=shown.text)
     diff = compare(original.text, changed.text)
     counted = f"+{diff.added} -{diff.removed}"
     if changed.is_whole:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from cline_cli.agent.messages import JsonObject
-from tests.dialects import Said
+from tests.dialects import Said, to_object
 from tests.fake_server import USAGE, Turn, calls, event, say, slow, status, stream_bytes, text
 from tests.sitting import Sit, Sitting, seats
 
@@ -70,8 +70,6 @@ DISGUISED = ("\u202e", "\u2066", "\u200b", "\u200f", "\u2028", "\ufeff", "\u3164
 IN_NAMES = tuple(one for one in HOSTILE if "/" not in one)
 AT_ONCE = {"retry-after-ms": "1"}
 WIDE = 200
-SENT_IN = (1, 2, 3, 7)
-"""Characters to a delta."""
 
 
 @pytest.fixture
@@ -104,6 +102,10 @@ def disguises(sitting: Sitting) -> list[str]:
     return re.findall(f"[{''.join(DISGUISED)}]", sitting.raw.decode())
 
 
+def end(sitting: Sitting, exit_code: int) -> None:
+    assert sitting.wait() == exit_code, "\n".join(sitting.scrollback)
+
+
 def cut(answer: str, size: int) -> list[str]:
     return [answer[start : start + size] for start in range(0, len(answer), size)]
 
@@ -124,29 +126,31 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
 }
 
 
-@pytest.mark.parametrize("size", SENT_IN)
-@pytest.mark.parametrize("form", FORMS)
-def test_an_answer_steers_nothing_and_stays_when_it_streams(sit: Sit, form: str, size: int) -> None:
-    answer = FORMS[form](wrap())
-    sitting = sit((slow(cut(answer, size), 0.0005),), "-n", "hi", columns=WIDE)
-    assert sitting.wait() == 0
-    assert missed(sitting) == []
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_an_answer_steers_nothing_and_stays_when_it_streams_in_such_pieces(sit: Sit, size: int) -> None:
+    answer = "\n\n".join(f"{form}:\n\n{write(wrap())}" for form, write in FORMS.items())
+    sitting = sit((slow(cut(answer, size), 0.0002),), "-n", "hi", columns=WIDE)
+    end(sitting, 0)
+    shown = "\n".join(sitting.scrollback)
+    assert {
+        word: shown.count(word) for word in map(before, range(len(HOSTILE))) if shown.count(word) < len(FORMS)
+    } == {}
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_an_answer_steers_nothing_when_it_is_not_rendered(sit: Sit, variables: dict[str, str]) -> None:
     sitting = sit((slow(cut("\n\n".join(wrap()), 3), 0.0005),), "-n", "hi", columns=WIDE, **variables)
-    assert sitting.wait() == 0
+    end(sitting, 0)
     assert missed(sitting) == []
     assert b"\x1b" not in sitting.raw
 
 
 @pytest.mark.parametrize("options", [("-n",), ("-n", "-v")], ids=" ".join)
 def test_thoughts_steer_nothing(sit: Sit, options: tuple[str, ...]) -> None:
-    thoughts = tuple(wrap())
+    thoughts = tuple(f"{line}\n" for line in wrap())
     turn = say(Said(("Done.",), thinking=thoughts, usage=USAGE))._replace(pause_s=0.05)
     sitting = sit((turn,), *options, "hi", columns=WIDE)
-    assert sitting.wait() == 0
+    end(sitting, 0)
     assert "-v" not in options or missed(sitting) == []
 
 
@@ -160,8 +164,8 @@ def print_each(payloads: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize("options", [("-y",), ("-y", "-v"), ("-y", "-q"), ("-y", "--output-format", "plain")])
 def test_what_a_command_prints_steers_nothing(sit: Sit, options: tuple[str, ...]) -> None:
     turn = calls(*(("run_commands", {"commands": [command]}) for command in print_each(HOSTILE)))
-    sitting = sit((turn, text("Done.")), *options, "--sandbox=off", "run", columns=WIDE)
-    assert sitting.wait() == 0
+    sitting = sit((turn, text("Done.")), *options, "--sandbox=off", "do it", columns=WIDE)
+    end(sitting, 0)
     assert "Done." in sitting.scrollback
     assert "-q" in options or "plain" in options or missed(sitting) == []
 
@@ -169,8 +173,8 @@ def test_what_a_command_prints_steers_nothing(sit: Sit, options: tuple[str, ...]
 def test_what_a_command_prints_steers_nothing_when_it_comes_slowly(sit: Sit) -> None:
     payloads = [HOSTILE[number] for number in (0, 6, 12, 33, 37, 38)]
     command = "; sleep 0.5; ".join(print_each(payloads))
-    sitting = sit((calls(("run_commands", {"commands": [command]})), text("Done.")), "-y", "--sandbox=off", "run")
-    assert sitting.wait() == 0
+    sitting = sit((calls(("run_commands", {"commands": [command]})), text("Done.")), "-y", "--sandbox=off", "do it")
+    end(sitting, 0)
     assert "Done." in sitting.scrollback
 
 
@@ -204,10 +208,10 @@ def test_the_name_of_a_file_steers_nothing(sit: Sit, naming: str) -> None:
     tool, arguments, options = NAMINGS[naming]
     sitting = sit(
         (one_per_call(tool, arguments, payloads), text("Done.")),
-        *(*options, "--allow", "*", "-v", "--sandbox=off", "look"),
+        *(*options, "--allow", "*", "-v", "--sandbox=off", "do it"),
         columns=WIDE,
     )
-    assert sitting.wait() == 0
+    end(sitting, 0)
     first = 1 if naming == "listed" else 0
     assert [word for word in missed(sitting, len(payloads)) if word != before(0) or not first] == []
     assert disguises(sitting) == []
@@ -224,9 +228,9 @@ def test_the_question_shows_all_and_steers_nothing_when_a_command_is_hostile(
     sit: Sit, payloads: tuple[str, ...]
 ) -> None:
     commands = wrap(payloads)
-    sitting = sit((calls(("run_commands", {"commands": list(commands)})), text("So be it.")), "run", columns=WIDE)
+    sitting = sit((calls(("run_commands", {"commands": list(commands)})), text("So be it.")), "do it", columns=WIDE)
     answer_no(sitting, 1)
-    assert sitting.wait() == 5
+    end(sitting, 5)
     assert missed(sitting, len(payloads)) == []
     assert missed(sitting, len(payloads), word=after) == []
     assert disguises(sitting) == []
@@ -244,16 +248,16 @@ def test_the_question_shows_all_and_steers_nothing_when_a_command_is_hostile(
 )
 def test_the_question_steers_nothing_when_an_edit_is_hostile(sit: Sit, turn: Turn) -> None:
     Path("b.txt").write_text("\n".join(["old", *wrap()]))
-    sitting = sit((turn, text("So be it.")), "change", columns=WIDE, rows=50)
+    sitting = sit((turn, text("So be it.")), "do it", columns=WIDE, rows=50)
     answer_no(sitting, 1)
-    assert sitting.wait() == 5
+    end(sitting, 5)
     assert missed(sitting) == []
     assert disguises(sitting) == []
 
 
 def test_the_edited_command_shows_all_and_steers_nothing_when_it_is_hostile(sit: Sit) -> None:
     command = "".join(wrap((*HOSTILE, *DISGUISED)))
-    sitting = sit((calls(("run_commands", {"commands": [command]})),), "run", columns=WIDE, rows=50)
+    sitting = sit((calls(("run_commands", {"commands": [command]})),), "do it", columns=WIDE, rows=50)
     sitting.wait_for("or say why not: ")
     sitting.own = frozenset({"\b", "\x1b[?1l", "\x1b[?12l", "\x1b[?25l", "\x1b[?25h"})
     seen = len(sitting.raw)
@@ -263,7 +267,7 @@ def test_the_edited_command_shows_all_and_steers_nothing_when_it_is_hostile(sit:
     sitting.type("\x03")
     sitting.wait_until(lambda: sitting.raw.count(b"or say why not: ") == 2)
     sitting.type("\x03")
-    assert sitting.wait() == 130
+    end(sitting, 130)
     assert disguises(sitting) == []
 
 
@@ -271,20 +275,17 @@ def test_the_question_of_the_model_shows_all_and_steers_nothing(sit: Sit) -> Non
     payloads = (*HOSTILE, *DISGUISED)
     lines = wrap(payloads)
     arguments: JsonObject = {"question": "\n".join(lines[:20]), "options": list(lines[20:])}
-    sitting = sit((calls(("ask_question", arguments)), text("Thanks.")), "ask me", columns=WIDE, rows=70)
+    sitting = sit((calls(("ask_question", arguments)), text("Thanks.")), "do it", columns=WIDE, rows=70)
     sitting.wait_for("own words: ")
     sitting.type("1\r")
-    assert sitting.wait() == 0
+    end(sitting, 0)
     assert missed(sitting, len(payloads)) == []
     assert missed(sitting, len(payloads), word=after) == []
     assert disguises(sitting) == []
 
 
-REFUSALS = {400: (65, 69, 1), 401: (77, 1), 429: (75,), 500: (75,)}
-
-
 @pytest.mark.parametrize("kind", ["json", "html", "bytes"])
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 429, 500, 503])
+@pytest.mark.parametrize("code", [400, 401, 429, 500])
 def test_what_a_server_says_when_it_refuses_steers_nothing(sit: Sit, code: int, kind: str) -> None:
     said = " ".join(wrap())
     body: str | bytes | JsonObject = said.encode() + b"\x9b2J\x9d0;owned\x9c\xff"
@@ -313,7 +314,7 @@ def test_what_a_server_says_of_itself_steers_nothing(sit: Sit, field: str) -> No
     raw = event({**head, "choices": [{"index": 0, "delta": {"content": "Here."}, "finish_reason": None}]})
     raw += event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
     sitting = sit((stream_bytes(raw),), "-n", "-v", "hi", columns=WIDE)
-    assert sitting.wait() == 0
+    end(sitting, 0)
     assert "Here." in sitting.scrollback
 
 
@@ -343,8 +344,8 @@ def test_a_value_that_is_refused_steers_nothing(sit: Sit, option: str) -> None:
 def test_the_name_of_a_tool_steers_nothing(sit: Sit, options: tuple[str, ...]) -> None:
     payloads = (*HOSTILE, *DISGUISED)
     turn = calls(*((name, {}) for name in wrap(payloads)))._replace(pause_s=0.02)
-    sitting = sit((turn, text("Done.")), *options, "go", columns=WIDE)
-    assert sitting.wait() == 0
+    sitting = sit((turn, text("Done.")), *options, "do it", columns=WIDE)
+    end(sitting, 0)
     assert "Done." in sitting.scrollback
     assert missed(sitting, len(payloads)) == []
     assert disguises(sitting) == []
@@ -353,9 +354,9 @@ def test_the_name_of_a_tool_steers_nothing(sit: Sit, options: tuple[str, ...]) -
 def test_arguments_that_are_no_arguments_steer_nothing(sit: Sit) -> None:
     names = ("run_commands", "read_files", "editor", "list_files", "search_codebase", "ask_question", "apply_patch")
     said = " ".join(wrap((*HOSTILE, *DISGUISED)))
-    turn = calls(*((name, {said: said, "commands": {said: said}, "path": [said]}) for name in names))
-    sitting = sit((turn, text("Done.")), "-y", "-v", "go", columns=WIDE)
-    assert sitting.wait() == 0
+    turn = calls(*((name, to_object({said: said, "commands": {said: said}, "path": [said]})) for name in names))
+    sitting = sit((turn, text("Done.")), "-y", "-v", "do it", columns=WIDE)
+    end(sitting, 0)
     assert "Done." in sitting.scrollback
     assert disguises(sitting) == []
 
@@ -366,7 +367,7 @@ def test_the_name_of_a_mentioned_file_steers_nothing(sit: Sit) -> None:
     for name in names[::2]:
         Path(name).write_text("old\n")
     sitting = sit((text("Done."),), "-v", "look at " + " ".join(f"@{name}" for name in names), columns=WIDE)
-    assert sitting.wait() == 0
+    end(sitting, 0)
     assert "Done." in sitting.scrollback
     assert disguises(sitting) == []
 
@@ -381,7 +382,7 @@ def test_the_title_and_the_text_of_a_session_steer_nothing_when_they_are_looked_
     command = calls(("run_commands", {"commands": print_each(HOSTILE[:5])}), (said, {said: said}))
     assert sit((command, text(said)), "-y", "--sandbox=off", said).wait() == 0
     looking = sit((), *verb, columns=WIDE)
-    assert looking.wait() == 0
+    end(looking, 0)
     assert before(0) in "\n".join(looking.scrollback)
     assert verb[-1] != "--full" or missed(looking) == []
 
@@ -390,9 +391,9 @@ def test_the_title_and_the_text_of_a_session_steer_nothing_when_they_are_looked_
 def test_what_a_run_changed_steers_nothing_when_it_is_looked_at(sit: Sit, verb: tuple[str, ...]) -> None:
     payloads = (*IN_NAMES, *DISGUISED)
     turn = calls(*(("editor", {"path": name, "new_text": f"{name}\n"}) for name in wrap(payloads)))
-    assert sit((turn, text("Done.")), "-y", "go").wait() == 0
+    assert sit((turn, text("Done.")), "-y", "do it").wait() == 0
     looking = sit((), *verb, columns=WIDE)
-    assert looking.wait() == 0
+    end(looking, 0)
     assert missed(looking, len(payloads)) == []
     assert disguises(looking) == []
 

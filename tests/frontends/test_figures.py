@@ -71,6 +71,7 @@ def test_a_run_is_described_in_one_line() -> None:
     run = RunFinished("", Usage(18_200, 1_100, 14_000, 0, 0.034), 3, 4, 12.2, None)
     assert describe_run(run) == "4 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034"
     assert describe_run(RunFinished("", Usage(10, 5), 1, 1, 0.5, None)) == "1 call, 0.5 s, 10 in, 5 out, $?"
+    assert describe_run(RunFinished("", Usage(10, 5), 1, 0, 0.5, None)) == "0.5 s, 10 in, 5 out, $?"
 
 
 def test_a_shorter_history_is_described_with_its_cause_and_in_one_line() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cline_cli.agent.messages import TextPart
-from cline_cli.agent.tool import ToolError
+from cline_cli.agent.tool import ToolError, ToolOutput
 from cline_cli.machine.files import write_confined
 from cline_cli.tools import Workplace, apply_patch
 from cline_cli.tools._patch import Hunk, PatchError, apply_hunks, read_patch
@@ -33,9 +33,13 @@ def tool(folder: Path) -> ApplyPatch:
     return build(Workplace(confine(folder), {}))
 
 
-def patch(folder: Path, *lines: str) -> dict[str, str]:
+def run(folder: Path, *lines: str) -> ToolOutput:
     text = "\n".join(("*** Begin Patch", *lines, "*** End Patch"))
-    output = asyncio.run(tool(folder).run({"input": text}, lambda _: None))
+    return asyncio.run(tool(folder).run({"input": text}, lambda _: None))
+
+
+def patch(folder: Path, *lines: str) -> dict[str, str]:
+    output = run(folder, *lines)
     assert isinstance(output.parts[0], TextPart)
     found: dict[str, str] = json.loads(output.parts[0].text)
     assert output.is_error is ("error" in found)
@@ -64,6 +68,23 @@ def test_files_are_added_changed_moved_and_deleted_in_one_call(folder: Path) -> 
     assert text == "def f(x):\n    y = x\n    return y\n\n\ndef g(x):\n    return 2 * x\n"
     assert stat.S_IMODE((folder / "lib" / "b.py").stat().st_mode) == 0o755
     assert not (folder / "old.txt").exists()
+
+
+def test_people_see_the_difference_under_the_name_of_each_file_when_there_are_several(folder: Path) -> None:
+    moved = ("*** Update File: old.txt", "*** Move to: new.txt", "-old", "+new")
+    deleted = ("*** Delete File: src/a.py",)
+    output = run(folder, *moved, *deleted, "*** Add File: b.py", "+x")
+    assert output.display == "+1 -1; deleted; +1"
+    assert output.diff.split("\n") == [
+        *("*** old.txt -> new.txt", "@@ -1,1 +1,1 @@", "-old", "+new"),
+        "*** src/a.py (deleted)",
+        *("*** b.py", "@@ -1,0 +1,1 @@", "+x"),
+    ]
+
+
+def test_people_see_the_difference_alone_when_there_is_one_file(folder: Path) -> None:
+    assert run(folder, "*** Update File: old.txt", "-old", "+new").diff == "@@ -1,1 +1,1 @@\n-old\n+new"
+    assert run(folder, "*** Update File: none.txt", "-old", "+new").diff == ""
 
 
 def shot(folder: Path) -> dict[str, bytes]:

@@ -58,7 +58,19 @@ def test_one_place_is_changed_and_the_difference_told(folder: Path) -> None:
 def test_a_file_is_made_with_its_folders_when_it_is_not_there(folder: Path) -> None:
     entry, output = edit(folder, path="new/deep/b.py", new_text="a\r\nb")
     assert (folder / "new" / "deep" / "b.py").read_bytes() == b"a\r\nb"
-    assert (entry["result"], output.display) == ("created, 2 lines", "created, +2")
+    assert (entry["result"], output.display) == ("created, 2 lines", "+2")
+    assert output.diff == "@@ -1,0 +1,2 @@\n+a\n+b\n\\ No newline at end of file"
+
+
+def test_people_see_the_difference_whichever_way_a_file_was_changed(folder: Path) -> None:
+    changed = "@@ -1,3 +1,3 @@\n def f(x):\n-    y = x\n+    y = 1\n     return y"
+    assert edit(folder, path="src/a.py", old_text="y = x", new_text="y = 1")[1].diff == changed
+    assert edit(folder, path="src/a.py", old_text="y=1", new_text="y = 2")[1].diff == changed.replace(
+        "1\n ", "2\n "
+    ).replace("= x", "= 1")
+    assert edit(folder, path="src/a.py", new_text="z\n")[1].diff.endswith("\n+z")
+    assert edit(folder, path="src/a.py", new_text="z\n")[1].diff == ""
+    assert edit(folder, path="src/a.py", old_text="none", new_text="z")[1].diff == ""
 
 
 def test_an_empty_file_can_be_made(folder: Path) -> None:

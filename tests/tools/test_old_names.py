@@ -115,7 +115,7 @@ def test_several_blocks_change_one_file_at_once(folder: Path) -> None:
 
 
 def test_a_file_is_written_whole(folder: Path) -> None:
-    assert call(folder, "write_to_file", {"path": "b/c.py", "content": "x\n"}).display == "created, +1"
+    assert call(folder, "write_to_file", {"path": "b/c.py", "content": "x\n"}).display == "+1"
     assert call(folder, "write_file", {"file_path": "a.py", "content": "x\n"}).display == "replaced, +1 -3"
     assert (folder / "b" / "c.py").read_text() == (folder / "a.py").read_text() == "x\n"
 

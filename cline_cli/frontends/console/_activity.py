@@ -10,7 +10,7 @@ from cline_cli.agent.events import ToolFinished, ToolStarted
 from cline_cli.agent.messages import Usage
 from cline_cli.frontends._style import BOLD, DIM, GREEN, RED, YELLOW, paint
 from cline_cli.frontends.console._cards import lay_out_diff
-from cline_cli.frontends.console.screen import BLANK, MIN_COLUMNS, Line
+from cline_cli.frontends.console.screen import BLANK, Line
 from cline_cli.frontends.figures import describe_outcome, format_cost, format_duration, format_tokens, is_command
 from cline_cli.text import Sanitizer, display_width, one_line
 
@@ -55,6 +55,8 @@ class Activity:
         self._running: dict[str, _Running] = {}
         self.hint = ""
         """How what goes on can be stopped: said beside it, from its beginning to its end; empty for nothing."""
+        self._shown: set[str] = set()
+        """Calls of which the person has seen what they change, by their summaries."""
         self._is_writing = False
         self._begun_s = clock()
         self._figures: tuple[str, ...] = ()
@@ -96,6 +98,10 @@ class Activity:
         """A run begins: nothing has been taken."""
         self._begun_s, self._figures = self._clock(), ()
 
+    def note_shown(self, summary: str) -> None:
+        """The question before this call has shown what it changes: its card need not."""
+        self._shown.add(summary)
+
     def start(self, event: ToolStarted) -> None:
         self._running[event.call.id] = _Running(event.summary, self._clock())
 
@@ -106,12 +112,14 @@ class Activity:
     def finish(self, event: ToolFinished, columns: int) -> list[Line]:
         """Return the card of a call: a line, or for a command with output its last lines too."""
         running = self._running.pop(event.call.id, None)
+        is_shown = event.summary in self._shown
+        self._shown.discard(event.summary)
         title, outcome, style = _title(event.summary, columns), describe_outcome(event), _style_of(event)
         output: list[Line] = []
         if running and not event.denied and is_command(event.summary):
             running.end()
             output = _output(running, columns, OUTPUT_LINES)
-        diff = lay_out_diff(event.output.diff, columns) if event.output.diff else []
+        diff = lay_out_diff(event.output.diff, columns) if event.output.diff and not is_shown else []
         if output or title.cells + 2 + display_width(outcome) > columns:
             return [title, *output, _indented(outcome, style, columns), *diff]
         return [_join(title, outcome, style), *diff]
@@ -180,7 +188,7 @@ def _output(running: _Running, columns: int, most: int) -> list[Line]:
 
 
 def _indented(text: str, style: str, columns: int) -> Line:
-    if columns < MIN_COLUMNS:
+    if columns < 2:
         return BLANK
     line = _line(_cut_output(text, columns - 2), style)
     return Line(f"  {line.text}", line.cells + 2)

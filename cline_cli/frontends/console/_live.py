@@ -40,6 +40,7 @@ class LiveFrontEnd(ConsoleFrontEnd):
 
     async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
         """Put the question of a tool call; it stands above the line, and takes the keys."""
+        self._activity.note_shown(tool.summary(arguments))
         return await self._below.ask(tool, arguments, patterns)
 
     async def inquire(self, question: str, options: tuple[str, ...]) -> str:

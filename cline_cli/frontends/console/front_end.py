@@ -36,12 +36,15 @@ from cline_cli.frontends.console._activity import Activity
 from cline_cli.frontends.console._answer import Answer, is_loaded
 from cline_cli.frontends.console._painter import Painter
 from cline_cli.frontends.console.screen import BLANK, Line, Position, Screen
-from cline_cli.frontends.figures import describe_changes, describe_compaction, describe_run
+from cline_cli.frontends.figures import describe_changes, describe_compaction, describe_run, format_duration
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize
 
 CLOSE_S = 0.5
 """How long a terminal that takes nothing may hold the end of a run."""
+
+THOUGHT_S = 2.0
+"""For how long the model has to think before it is told."""
 
 Kind = Literal["text", "card"]
 
@@ -94,6 +97,8 @@ class ConsoleFrontEnd:
                 self._thoughts.append(text)
                 self._activity.wait("thinking", detail="".join(self._thoughts[-50:]))
             case ToolCallDelta(name):
+                if self._thoughts:
+                    await self._end_thinking()
                 self._activity.wait(f"calling {one_line(name, 40)}")
             case ToolStarted() | ToolProgress() | ToolFinished() | ToolSettled():
                 await self._show_call(event)
@@ -111,6 +116,7 @@ class ConsoleFrontEnd:
     async def ask(self, tool: Tool, arguments: JsonObject, patterns: tuple[str, ...] = ()) -> Allow | Deny:
         """Put the question of a tool call to the person at the terminal; what is live makes room for it."""
         await self.draw()
+        self._activity.note_shown(tool.summary(arguments))
         async with self._drawing:
             await self._screen.show([BLANK] if self._before else [])
             try:
@@ -172,6 +178,8 @@ class ConsoleFrontEnd:
                         await self._note(f"[sandbox] {line}")
             case IterationStarted():
                 await self._begin_message()
+                if self._activity.hint:  # its line has gone with the cards, and is to stand again at once
+                    self._painter.note_change()
             case Compacted():
                 self._pace.begin()
                 await self._note(describe_compaction(event))
@@ -203,13 +211,16 @@ class ConsoleFrontEnd:
         self._activity.wait("waiting for model")
 
     async def _end_thinking(self) -> None:
-        """Forget the thoughts, or print them where everything is told."""
+        """Forget the thoughts, and say how long they took; or print them, where everything is told."""
         text = sanitize("".join(self._thoughts)).strip()
         self._thoughts.clear()
+        took_s = self._activity.waited_s("thinking")
         if text and self._manner.is_verbose:
             await self.draw(
                 cards=[Line(paint(line, DIM), display_width(line)) for line in text.expandtabs(4).split("\n")]
             )
+        elif took_s >= THOUGHT_S:
+            await self._note(f"thought for {format_duration(int(took_s))}")
 
     async def _finish(self, run: RunFinished) -> None:
         async with self._drawing:
@@ -222,7 +233,7 @@ class ConsoleFrontEnd:
             self._answer.feed(run.text)
             self._answer.close()
             await self.draw()
-        if run.tool_calls:
+        if run.tool_calls or self._manner.is_verbose:
             await self._note(f"{'stopped: ' if run.error else ''}{describe_run(run)}")
         if changes := describe_changes(run, self._undo):
             await self._note(changes)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cline_cli.agent.events import ToolFinished, ToolStarted
 from cline_cli.agent.messages import ToolCall, Usage
@@ -172,6 +174,15 @@ def test_an_edit_shows_what_it_changed() -> None:
     assert plain(Activity(FakeClock()).finish(finished, COLUMNS)) == ["edit a.py  +1 -1", "  1 - a", "  1 + b"]
 
 
+def test_an_edit_is_not_shown_again_when_the_question_has_shown_it() -> None:
+    output = ToolOutput((), "+1 -1", diff="@@ -1,1 +1,1 @@\n-a\n+b")
+    finished = ToolFinished(call(1), "edit a.py", output, 0.0)
+    activity = Activity(FakeClock())
+    activity.note_shown("edit a.py")
+    assert plain(activity.finish(finished, COLUMNS)) == ["edit a.py  +1 -1"]
+    assert len(activity.finish(finished, COLUMNS)) == 3
+
+
 def test_what_the_run_has_taken_stands_beside_what_goes_on_as_far_as_there_is_room() -> None:
     clock = FakeClock()
     activity = Activity(clock)
@@ -193,5 +204,64 @@ def test_how_it_is_stopped_is_said_all_the_time_when_it_can_be() -> None:
     clock.now += 1
     assert plain(activity.status(COLUMNS)) == ["writing, 1 s  esc to stop"]
     activity.start(ToolStarted(call(1), "$ make"))
+    assert plain(activity.status(COLUMNS)) == ["$ make  0 s", "esc to stop"]
     clock.now += 1
     assert plain(activity.status(COLUMNS)) == ["$ make  1 s", "esc to stop"]
+
+
+def test_the_wait_is_shown_at_once_when_it_can_be_stopped() -> None:
+    activity = Activity(FakeClock())
+    activity.hint = "esc to stop"
+    activity.wait("waiting for model")
+    assert plain(activity.status(COLUMNS)) == ["waiting for model, 0 s  esc to stop"]
+
+
+def test_nothing_is_being_written_when_the_message_is_over() -> None:
+    activity = Activity(FakeClock())
+    activity.hint = "esc to stop"
+    activity.text_came()
+    activity.rest()
+    assert activity.status(COLUMNS) == []
+
+
+def test_the_time_of_one_wait_is_known_until_another_begins() -> None:
+    clock = FakeClock()
+    activity = Activity(clock)
+    activity.wait("thinking")
+    clock.now += 3
+    activity.wait("thinking", detail="more")
+    assert activity.waited_s("thinking") == 3
+    assert activity.waited_s("waiting for model") == 0
+    activity.text_came()
+    assert activity.waited_s("thinking") == 0
+
+
+def test_the_outcome_has_a_line_of_its_own_when_the_name_of_the_file_is_long() -> None:
+    finished = ToolFinished(call(1), "edit " + "x" * 80, ToolOutput((), "+0 -1", diff="@@ -1,1 +1,0 @@\n-a"), 0.0)
+    assert plain(Activity(FakeClock()).finish(finished, 20), 20) == ["edit " + "x" * 14 + "…", "  +0 -1", "  1 - a"]
+
+
+WORDS = st.text(st.sampled_from("ab 日😀\u0301\u202e\t\n\x1b"), max_size=60)
+
+
+@given(WORDS, WORDS, WORDS, st.integers(2, 60), st.sampled_from([0, 1, 65, 3599, 40_000]), st.booleans())
+def test_no_line_is_wider_than_the_terminal(
+    summary: str, output: str, diff: str, columns: int, elapsed_s: int, is_command: bool
+) -> None:
+    clock = FakeClock()
+    activity = Activity(clock)
+    activity.hint = "esc to stop"
+    activity.note_usage(Usage(8000, 100), Usage(12_000, 300, cost_usd=0.5), 100_000)
+    activity.text_came()
+    clock.now += elapsed_s
+    plain(activity.status(columns), columns)
+    activity.wait(summary, detail=output)
+    plain(activity.status(columns), columns)
+    title = f"$ {summary}" if is_command else summary
+    for number in range(12):
+        activity.start(ToolStarted(call(number), title))
+    activity.report("c0", output)
+    clock.now += elapsed_s
+    plain(activity.status(columns), columns)
+    changed = f"@@ -1,1 +1,1 @@\n-{diff}\n+{diff}"
+    plain(activity.finish(ToolFinished(call(0), title, ToolOutput((), output, diff=changed), 2.0), columns), columns)

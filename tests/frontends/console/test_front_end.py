@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from cline_cli.agent.events import (
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UsageUpdated,
 )
 from cline_cli.agent.messages import AssistantMessage, TextPart, ToolCall, Usage
 from cline_cli.agent.provider import ReplyDiscarded, TextDelta, ThinkingDelta, ToolCallDelta, Waiting
@@ -28,6 +31,7 @@ from cline_cli.frontends.console._markdown import render
 from cline_cli.frontends.console.front_end import ConsoleFrontEnd
 from cline_cli.frontends.console.screen import Screen, Size
 from cline_cli.frontends.manner import Manner, RunFacts
+from tests.fakes import FakeClock, FakeTool
 from tests.frontends.console.test_screen import Recorder
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -52,9 +56,16 @@ PIECES = (
 class Room:
     """A front end with a terminal to look at."""
 
-    def __init__(self, manner: Manner | None = None, columns: int = COLUMNS, rows: int = ROWS) -> None:
+    def __init__(
+        self,
+        manner: Manner | None = None,
+        columns: int = COLUMNS,
+        rows: int = ROWS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.output = Recorder(columns, rows)
-        self.front_end = ConsoleFrontEnd(Screen(self.output, lambda: Size(columns, rows)), manner or Manner())
+        screen = Screen(self.output, lambda: Size(columns, rows))
+        self.front_end = ConsoleFrontEnd(screen, manner or Manner(), clock=clock)
 
     @property
     def text(self) -> list[str]:
@@ -174,7 +185,74 @@ def test_models_times_and_thoughts_are_told_when_it_is_verbose() -> None:
     ]
     lines = play([*events, finished("Done.")], Manner(is_verbose=True, facts=RunFacts(provider="cline")))
     assert lines[:5] == ["[model] provider=cline model=claude", "First I", "look.", "", "Done."]
-    assert lines[-1].startswith("[message] 0 s, first text after 0 s, 200 in (80 cached), 20 out")
+    assert lines[-2].startswith("[message] 0 s, first text after 0 s, 200 in (80 cached), 20 out")
+    assert lines[-1] == "12 s, 18.2k in (14k cached), 1.1k out, $0.034"
+
+
+def think(thought_s: float, *rest: Event, manner: Manner | None = None) -> list[str]:
+    """Show a model that thinks for so long; return the lines that stay."""
+    clock = FakeClock()
+    room = Room(manner, clock=clock)
+
+    async def main() -> None:
+        await room.show([IterationStarted(1, has_tools=True), ThinkingDelta("First I "), ThinkingDelta("look.")])
+        clock.now += thought_s
+        await room.show(rest)
+        await room.front_end.close()
+
+    asyncio.run(main())
+    return room.text[:-1]
+
+
+@pytest.mark.parametrize(
+    ("thought_s", "lines"),
+    [(1.9, ["Done."]), (2.0, ["thought for 2 s", "", "Done."]), (75, ["thought for 1 min 15 s"])],
+)
+def test_how_long_the_model_thought_is_told_when_it_took_its_time(thought_s: float, lines: list[str]) -> None:
+    assert think(thought_s, TextDelta("Done."), message("Done."))[: len(lines)] == lines
+
+
+def test_a_thought_is_told_once_when_a_call_follows_it() -> None:
+    deltas = (ToolCallDelta("run_commands", ""), ToolCallDelta("run_commands", "{}"))
+    lines = think(3, *deltas, message("", CALL), *called("$ ls", "exit 0"))
+    assert lines == ["thought for 3 s", "$ ls  exit 0"]
+
+
+def test_the_thought_itself_is_told_when_it_is_verbose() -> None:
+    lines = think(3, TextDelta("Done."), message("Done."), manner=Manner(is_verbose=True))
+    assert lines[:3] == ["First I look.", "", "Done."]
+
+
+def test_nothing_is_told_of_a_thought_when_it_is_quiet_or_void() -> None:
+    assert think(3, TextDelta("Done."), message("Done."), manner=Manner(is_quiet=True)) == ["Done."]
+    assert think(3, ReplyDiscarded("cut"), TextDelta("Done."), message("Done.")) == ["Done."]
+
+
+def test_the_files_that_were_changed_are_counted_when_a_run_ends() -> None:
+    run = replace(finished("Done.", calls=2), changed_files=("a.py", "b.py"))
+    assert play([*streamed("Done."), run])[-2:] == [
+        "2 calls, 12 s, 18.2k in (14k cached), 1.1k out, $0.034",
+        "2 files changed (cline undo takes them back)",
+    ]
+
+
+def test_what_an_edit_changed_stands_below_its_line() -> None:
+    output = ToolOutput((), "+1 -1", diff="@@ -1,1 +1,1 @@\n-x = 1\n+x = 2")
+    events = [ToolStarted(CALL, "edit a.py"), ToolFinished(CALL, "edit a.py", output, 0)]
+    assert play(events) == ["edit a.py  +1 -1", "  1 - x = 1", "  1 + x = 2"]
+
+
+def test_how_much_of_the_window_is_filled_is_seen_while_the_run_goes_on() -> None:
+    async def main() -> None:
+        await room.show([RunStarted("m"), UsageUpdated(Usage(1500, 500), Usage(4000, 800)), ToolStarted(CALL, "$ x")])
+        await room.until_seen("4k in, 800 out  20% of context")
+        await room.front_end.show(RunStarted("m"))
+        await room.front_end.draw()
+        assert not any("of context" in line for line in room.text)
+        await room.front_end.close()
+
+    room = Room(Manner(facts=RunFacts(context_window=10_000)))
+    asyncio.run(main())
 
 
 def test_a_call_is_no_card_when_it_hands_in_the_answer() -> None:
@@ -398,10 +476,10 @@ def test_a_question_stands_below_what_is_printed_and_nothing_is_drawn_while_it_i
         return Deny("no")
 
     async def main() -> None:
-        tool = object()
+        tool = FakeTool()
         await room.show([RunStarted("m"), *streamed("I edit.", CALL)])
         await room.front_end.show(TextDelta("grow"))
-        asking = asyncio.create_task(room.front_end.ask(tool, {}))  # type: ignore[arg-type]
+        asking = asyncio.create_task(room.front_end.ask(tool, {}))
         await asked.wait()
         before = room.text
         await asyncio.sleep(0.3)
