@@ -6,6 +6,7 @@ missed on the screen. What steers is found in the bytes (tests/sitting.py), so t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from cline_cli.agent.messages import JsonObject
+from tests.conftest import RunCline
 from tests.dialects import Said, to_object
 from tests.fake_server import USAGE, Turn, calls, event, say, slow, status, stream_bytes, text
 from tests.sitting import Sit, Sitting, seats
@@ -126,7 +128,7 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [1, 3])
 def test_an_answer_steers_nothing_and_stays_when_it_streams_in_such_pieces(sit: Sit, size: int) -> None:
     answer = "\n\n".join(f"{form}:\n\n{write(wrap())}" for form, write in FORMS.items())
     sitting = sit((slow(cut(answer, size), 0.0002),), "-n", "hi", columns=WIDE)
@@ -148,7 +150,7 @@ def test_an_answer_steers_nothing_when_it_is_not_rendered(sit: Sit, variables: d
 @pytest.mark.parametrize("options", [("-n",), ("-n", "-v")], ids=" ".join)
 def test_thoughts_steer_nothing(sit: Sit, options: tuple[str, ...]) -> None:
     thoughts = tuple(f"{line}\n" for line in wrap())
-    turn = say(Said(("Done.",), thinking=thoughts, usage=USAGE))._replace(pause_s=0.05)
+    turn = say(Said(("Done.",), thinking=thoughts, usage=USAGE))._replace(pause_s=0.02)
     sitting = sit((turn,), *options, "hi", columns=WIDE)
     end(sitting, 0)
     assert "-v" not in options or missed(sitting) == []
@@ -217,9 +219,9 @@ def test_the_name_of_a_file_steers_nothing(sit: Sit, naming: str) -> None:
     assert disguises(sitting) == []
 
 
-def answer_no(sitting: Sitting, times: int) -> None:
-    for number in range(1, times + 1):
-        sitting.wait_until(lambda: sitting.raw.count(b"or say why not: ") >= number)  # noqa: B023  # waited for at once
+def answer_no(sitting: Sitting, times: int = 1) -> None:
+    for number in range(times):
+        sitting.wait_until(lambda: sitting.raw.count(b"or say why not:") > number)  # noqa: B023  # it is waited for here
         sitting.type("\x1b")
 
 
@@ -228,8 +230,10 @@ def test_the_question_shows_all_and_steers_nothing_when_a_command_is_hostile(
     sit: Sit, payloads: tuple[str, ...]
 ) -> None:
     commands = wrap(payloads)
-    sitting = sit((calls(("run_commands", {"commands": list(commands)})), text("So be it.")), "do it", columns=WIDE)
-    answer_no(sitting, 1)
+    parts = [commands[start : start + 20] for start in range(0, len(commands), 20)]
+    turn = calls(*(("run_commands", {"commands": list(part)}) for part in parts))
+    sitting = sit((turn, text("So be it.")), "do it", columns=WIDE)
+    answer_no(sitting, len(parts))
     end(sitting, 5)
     assert missed(sitting, len(payloads)) == []
     assert missed(sitting, len(payloads), word=after) == []
@@ -249,7 +253,7 @@ def test_the_question_shows_all_and_steers_nothing_when_a_command_is_hostile(
 def test_the_question_steers_nothing_when_an_edit_is_hostile(sit: Sit, turn: Turn) -> None:
     Path("b.txt").write_text("\n".join(["old", *wrap()]))
     sitting = sit((turn, text("So be it.")), "do it", columns=WIDE, rows=50)
-    answer_no(sitting, 1)
+    answer_no(sitting)
     end(sitting, 5)
     assert missed(sitting) == []
     assert disguises(sitting) == []
@@ -258,14 +262,14 @@ def test_the_question_steers_nothing_when_an_edit_is_hostile(sit: Sit, turn: Tur
 def test_the_edited_command_shows_all_and_steers_nothing_when_it_is_hostile(sit: Sit) -> None:
     command = "".join(wrap((*HOSTILE, *DISGUISED)))
     sitting = sit((calls(("run_commands", {"commands": [command]})),), "do it", columns=WIDE, rows=50)
-    sitting.wait_for("or say why not: ")
+    sitting.wait_for("or say why not:")
     sitting.own = frozenset({"\b", "\x1b[?1l", "\x1b[?12l", "\x1b[?25l", "\x1b[?25h"})
     seen = len(sitting.raw)
     sitting.type("e")
     sitting.wait_for("Esc: back")
     assert after(0) in sitting.raw[seen:].decode()
     sitting.type("\x03")
-    sitting.wait_until(lambda: sitting.raw.count(b"or say why not: ") == 2)
+    sitting.wait_until(lambda: sitting.raw.count(b"or say why not:") == 2)
     sitting.type("\x03")
     end(sitting, 130)
     assert disguises(sitting) == []
@@ -274,9 +278,9 @@ def test_the_edited_command_shows_all_and_steers_nothing_when_it_is_hostile(sit:
 def test_the_question_of_the_model_shows_all_and_steers_nothing(sit: Sit) -> None:
     payloads = (*HOSTILE, *DISGUISED)
     lines = wrap(payloads)
-    arguments: JsonObject = {"question": "\n".join(lines[:20]), "options": list(lines[20:])}
+    arguments: JsonObject = {"question": "\n".join(lines[:-9]), "options": list(lines[-9:])}
     sitting = sit((calls(("ask_question", arguments)), text("Thanks.")), "do it", columns=WIDE, rows=70)
-    sitting.wait_for("own words: ")
+    sitting.wait_for("own words:")
     sitting.type("1\r")
     end(sitting, 0)
     assert missed(sitting, len(payloads)) == []
@@ -307,15 +311,15 @@ def test_what_a_server_says_in_the_middle_of_a_reply_steers_nothing(sit: Sit) ->
     assert sitting.wait() != 0
 
 
-@pytest.mark.parametrize("field", ["model", "provider", "id", "system_fingerprint"])
-def test_what_a_server_says_of_itself_steers_nothing(sit: Sit, field: str) -> None:
-    said = " ".join(wrap())
-    head = {"id": "1", "model": "m", field: said}
+def test_what_a_server_says_of_itself_steers_nothing(sit: Sit) -> None:
+    said = " ".join(wrap((*HOSTILE, *DISGUISED)))
+    head = dict.fromkeys(("id", "model", "provider", "system_fingerprint", "service_tier"), said)
     raw = event({**head, "choices": [{"index": 0, "delta": {"content": "Here."}, "finish_reason": None}]})
     raw += event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
     sitting = sit((stream_bytes(raw),), "-n", "-v", "hi", columns=WIDE)
     end(sitting, 0)
     assert "Here." in sitting.scrollback
+    assert disguises(sitting) == []
 
 
 @pytest.mark.parametrize("options", [(), ("-v",)], ids=["usual", "verbose"])
@@ -328,9 +332,7 @@ def test_the_name_of_a_model_steers_nothing(sit: Sit, options: tuple[str, ...], 
     assert disguises(sitting) == []
 
 
-@pytest.mark.parametrize(
-    "option", ["--provider", "--thinking", "--no-such-option", "--file", "--cwd", "--id", "--schema"]
-)
+@pytest.mark.parametrize("option", ["--provider", "--no-such-option", "--file", "--cwd", "--id", "--schema"])
 def test_a_value_that_is_refused_steers_nothing(sit: Sit, option: str) -> None:
     words = "".join(wrap((*HOSTILE, *DISGUISED)))
     given = (f"{option}{words}",) if option == "--no-such-option" else (option, words)
@@ -340,11 +342,10 @@ def test_a_value_that_is_refused_steers_nothing(sit: Sit, option: str) -> None:
     assert disguises(sitting) == []
 
 
-@pytest.mark.parametrize("options", [(), ("-v",), ("-y",)], ids=str)
-def test_the_name_of_a_tool_steers_nothing(sit: Sit, options: tuple[str, ...]) -> None:
+def test_the_name_of_a_tool_steers_nothing(sit: Sit) -> None:
     payloads = (*HOSTILE, *DISGUISED)
-    turn = calls(*((name, {}) for name in wrap(payloads)))._replace(pause_s=0.02)
-    sitting = sit((turn, text("Done.")), *options, "do it", columns=WIDE)
+    turn = calls(*((name, {}) for name in wrap(payloads)))._replace(pause_s=0.01)
+    sitting = sit((turn, text("Done.")), "do it", columns=WIDE)
     end(sitting, 0)
     assert "Done." in sitting.scrollback
     assert missed(sitting, len(payloads)) == []
@@ -372,34 +373,35 @@ def test_the_name_of_a_mentioned_file_steers_nothing(sit: Sit) -> None:
     assert disguises(sitting) == []
 
 
-@pytest.mark.parametrize(
-    "verb", [("history",), ("history", "list"), ("history", "show"), ("history", "show", "--full")]
-)
+@pytest.mark.parametrize("verb", [("history",), ("history", "show"), ("history", "show", "--full")], ids=" ".join)
 def test_the_title_and_the_text_of_a_session_steer_nothing_when_they_are_looked_at(
-    sit: Sit, verb: tuple[str, ...]
+    sit: Sit, cline: RunCline, verb: tuple[str, ...]
 ) -> None:
     said = " ".join(wrap((*HOSTILE, *DISGUISED)))
-    command = calls(("run_commands", {"commands": print_each(HOSTILE[:5])}), (said, {said: said}))
-    assert sit((command, text(said)), "-y", "--sandbox=off", said).wait() == 0
-    looking = sit((), *verb, columns=WIDE)
+    command = calls(("run_commands", {"commands": list(print_each(HOSTILE[:5]))}), (said, {said: said}))
+    end(sit((command, text(said)), "-y", "--sandbox=off", said), 0)
+    identity = [row["sessionId"] for row in json.loads(cline("history", "--json").text)]
+    looking = sit((), *verb, *(identity if "show" in verb else ()), columns=WIDE)
     end(looking, 0)
     assert before(0) in "\n".join(looking.scrollback)
-    assert verb[-1] != "--full" or missed(looking) == []
+    assert "--full" not in verb or missed(looking) == []
+    assert "show" in verb or disguises(looking) == []
 
 
-@pytest.mark.parametrize("verb", [("undo", "-y"), ("diff",)], ids=" ".join)
+@pytest.mark.parametrize("verb", [("undo",), ("diff", "--stat"), ("diff",)], ids=" ".join)
 def test_what_a_run_changed_steers_nothing_when_it_is_looked_at(sit: Sit, verb: tuple[str, ...]) -> None:
     payloads = (*IN_NAMES, *DISGUISED)
     turn = calls(*(("editor", {"path": name, "new_text": f"{name}\n"}) for name in wrap(payloads)))
-    assert sit((turn, text("Done.")), "-y", "do it").wait() == 0
+    end(sit((turn, text("Done.")), "-y", "do it"), 0)
     looking = sit((), *verb, columns=WIDE)
     end(looking, 0)
     assert missed(looking, len(payloads)) == []
-    assert disguises(looking) == []
+    assert verb == ("diff",) or disguises(looking) == []
 
 
-def test_the_models_that_a_server_lists_steer_nothing(sit: Sit) -> None:
+def test_the_name_of_a_model_that_is_looked_for_steers_nothing(sit: Sit) -> None:
     said = " ".join(wrap((*HOSTILE, *DISGUISED)))
     sitting = sit((), "models", "show", said, columns=WIDE)
-    sitting.wait()
+    assert sitting.wait() != 0
+    assert before(0) in "\n".join(sitting.scrollback)
     assert disguises(sitting) == []

@@ -329,6 +329,39 @@ def test_the_output_goes_to_the_model_when_a_shell_command_is_offered(sit: Sit) 
     leave(sitting)
 
 
+def test_the_screen_is_empty_and_nothing_is_lost_when_it_is_cleared(sit: Sit) -> None:
+    sitting = begin(sit)
+    sitting.type("!seq 1 40\r")
+    sitting.wait_for("[y/N]")
+    sitting.type("n")
+    sitting.wait_for(IDLE)
+    sitting.type("/clear\r")
+    sitting.wait_until(lambda: sitting.screen[0] == "a new conversation")
+    assert [line for line in sitting.scrollback if line.isdecimal()] == [str(number) for number in range(1, 41)]
+    leave(sitting)
+
+
+def test_a_new_conversation_knows_nothing_of_the_other(sit: Sit) -> None:
+    sitting = begin(sit, text("One."), text("Two."))
+    sitting.type("the secret is 42\r")
+    sitting.wait_for("One.")
+    sitting.type("/new\r")
+    sitting.wait_for("goes on with the other")
+    sitting.type("what is it?\r")
+    sitting.wait_for("Two.")
+    assert "secret" not in str(sitting.server.requests[-1].messages)
+    leave(sitting)
+
+
+def test_the_provider_whose_name_is_typed_is_chosen(sit: Sit) -> None:
+    sitting = begin(sit, ANTHROPIC_API_KEY="sk-ant-test-0123456789")
+    sitting.type("/provider\r")
+    sitting.wait_for("Which provider?")
+    sitting.type("anthr\r")
+    sitting.wait_for("at anthropic from now on")
+    leave(sitting)
+
+
 def test_another_model_is_asked_when_it_is_chosen(sit: Sit) -> None:
     sitting = begin(sit, text("One."), text("Two."))
     sitting.type("first\r")

@@ -55,6 +55,8 @@ class Activity:
         self._running: dict[str, _Running] = {}
         self.hint = ""
         """How what goes on can be stopped: said beside it, from its beginning to its end; empty for nothing."""
+        self.whole = "cline diff"
+        """How the whole of a difference is seen that a card cuts."""
         self._shown: set[str] = set()
         """Calls of which the person has seen what they change, by their summaries."""
         self._is_writing = False
@@ -119,7 +121,7 @@ class Activity:
         if running and not event.denied and is_command(event.summary):
             running.end()
             output = _output(running, columns, OUTPUT_LINES)
-        diff = lay_out_diff(event.output.diff, columns) if event.output.diff and not is_shown else []
+        diff = [] if is_shown or not event.output.diff else lay_out_diff(event.output.diff, columns, whole=self.whole)
         if output or title.cells + 2 + display_width(outcome) > columns:
             return [title, *output, _indented(outcome, style, columns), *diff]
         return [_join(title, outcome, style), *diff]

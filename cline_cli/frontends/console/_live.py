@@ -52,10 +52,11 @@ class LiveFrontEnd(ConsoleFrontEnd):
         """How wide a line may be."""
         return self._columns
 
-    @property
-    def rows(self) -> int:
-        """How high the terminal is."""
-        return self._screen.size.rows
+    async def clear(self) -> None:
+        """Begin on an empty screen."""
+        async with self._drawing:
+            await self._screen.clear()
+            self._before = None
 
     def set_window(self, tokens: int | None) -> None:
         """Say how much the model that is asked from now on can read."""

@@ -26,12 +26,14 @@ class Picker:
 
     @property
     def _found(self) -> list[int]:
+        """The numbers of the items that hold what is typed, those first that hold it in their names."""
         words = self.typed.lower().split()
-        return [
+        found = [
             number
             for number, item in enumerate(self._items)
             if all(word in f"{item.name} {item.about}".lower() for word in words)
         ]
+        return sorted(found, key=lambda number: not all(word in self._items[number].name.lower() for word in words))
 
     def press(self, key: str) -> int | Literal["none"] | None:
         """Take one key; return the number of the item that was chosen, "none" where the person gave up.

@@ -25,7 +25,7 @@ from cline_cli.frontends.console._live import PASTES_MARKED, PASTES_UNMARKED, Li
 from cline_cli.frontends.console._questions import PROMPT, Questions
 from cline_cli.frontends.console.editor import Editor
 from cline_cli.frontends.console.front_end import Footer
-from cline_cli.frontends.console.screen import BLANK, Line, Position, Screen
+from cline_cli.frontends.console.screen import Line, Position, Screen
 from cline_cli.frontends.conversation import Completion, Host
 from cline_cli.frontends.manner import Manner
 from cline_cli.text import display_width, one_line, sanitize, visible
@@ -195,7 +195,7 @@ class Interactive:
 
     async def clear(self) -> None:
         """Begin on an empty screen; what stood there goes into the terminal's history."""
-        await self.front_end.draw(texts=[BLANK] * self.front_end.rows)
+        await self.front_end.clear()
 
     def restore(self) -> None:
         """Put the terminal back at once: the process ends now."""

@@ -117,6 +117,15 @@ class Screen:
         if not self._is_given_up:
             await self._output.write_text(sequence)
 
+    async def clear(self) -> None:
+        """Begin on an empty screen; what stood there goes into the terminal's own history.
+
+        Raises:
+            OSError: the terminal is gone.
+        """
+        await self.show()
+        await self.write("\n" * self.size.rows + "\x1b[H")
+
     async def show(
         self, printed: Sequence[Line] = (), live: Sequence[Line] = (), cursor: Position | None = None
     ) -> None:

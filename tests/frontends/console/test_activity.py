@@ -183,6 +183,15 @@ def test_an_edit_is_not_shown_again_when_the_question_has_shown_it() -> None:
     assert len(activity.finish(finished, COLUMNS)) == 3
 
 
+def test_how_all_of_a_change_is_seen_is_said_when_the_card_cuts_it() -> None:
+    output = ToolOutput((), "+50", diff="@@ -1,0 +1,50 @@\n" + "\n".join(["+a"] * 50))
+    finished = ToolFinished(call(1), "make a.py", output, 0.0)
+    activity = Activity(FakeClock())
+    assert plain(activity.finish(finished, COLUMNS))[-1] == "  … 30 more lines (cline diff shows all)"
+    activity.whole = "/diff"
+    assert plain(activity.finish(finished, COLUMNS))[-1] == "  … 30 more lines (/diff shows all)"
+
+
 def test_what_the_run_has_taken_stands_beside_what_goes_on_as_far_as_there_is_room() -> None:
     clock = FakeClock()
     activity = Activity(clock)

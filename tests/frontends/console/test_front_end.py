@@ -238,7 +238,7 @@ def test_the_files_that_were_changed_are_counted_when_a_run_ends() -> None:
 
 def test_what_an_edit_changed_stands_below_its_line() -> None:
     output = ToolOutput((), "+1 -1", diff="@@ -1,1 +1,1 @@\n-x = 1\n+x = 2")
-    events = [ToolStarted(CALL, "edit a.py"), ToolFinished(CALL, "edit a.py", output, 0)]
+    events: list[Event] = [ToolStarted(CALL, "edit a.py"), ToolFinished(CALL, "edit a.py", output, 0)]
     assert play(events) == ["edit a.py  +1 -1", "  1 - x = 1", "  1 + x = 2"]
 
 
