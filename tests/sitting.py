@@ -226,6 +226,7 @@ class Sitting:
         """All that was seen."""
         self.own: frozenset[str] = frozenset()
         """Sequences that the process may send in this sitting besides its usual ones."""
+        self._is_hung_up = False
         self._emulator = Terminal(columns, rows, reflows=reflows)
         self._stream = pyte.ByteStream(self._emulator)
         self._terminal, self._program = pty.openpty()
@@ -292,11 +293,12 @@ class Sitting:
 
     @property
     def left_switched(self) -> list[str]:
-        """What is not as it was at the start: modes, style."""
+        """What is not as it was at the start: modes, "style", and "keys" for how it takes those."""
         last = {match[1]: match[2] for match in _SWITCH.finditer(self._seen)}
         modes = [f"?{mode}{way}" for mode, way in last.items() if (way == "h") is not (mode in _SET_BEFORE)]
-        is_plain = self._emulator.cursor.attrs == Char(" ")
-        return modes if is_plain else [*modes, "style"]
+        if self._emulator.cursor.attrs != Char(" "):
+            modes.append("style")
+        return [*modes, "keys"] if termios.tcgetattr(self._program) != self._before else modes
 
     @property
     def _seen(self) -> str:
@@ -334,15 +336,21 @@ class Sitting:
             pass
         assert not self.meddled, f"the terminal was meddled with: {self.meddled}"
         assert not self.left_switched, f"the terminal was left otherwise than it was: {self.left_switched}"
-        assert termios.tcgetattr(self._program) == self._before, "the terminal takes keys otherwise than before"
         return self.process.returncode
+
+    def hang_up(self) -> int:
+        """Take the terminal away, as by closing its window, and return the exit code."""
+        os.close(self._terminal)
+        self._is_hung_up = True
+        return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        os.close(self._terminal)
         os.close(self._program)
+        if not self._is_hung_up:
+            os.close(self._terminal)
 
     def _describe(self, what: str) -> str:
         meddled = f"; meddled with: {self.meddled}" if self.meddled else ""
@@ -362,12 +370,18 @@ def seats() -> Iterator[Sit]:
     servers: list[FakeServer] = []
 
     def sit(
-        turns: tuple[Turn, ...], *argv: str, columns: int = 80, rows: int = 24, reflows: bool = False, **variables: str
+        turns: tuple[Turn, ...],
+        *argv: str,
+        columns: int = 80,
+        rows: int = 24,
+        reflows: bool = False,
+        program: tuple[str, ...] = COMMAND,
+        **variables: str,
     ) -> Sitting:
         servers.append(FakeServer(*turns))
         servers[-1].__enter__()
         variables = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": servers[-1].origin, **variables}
-        sittings.append(Sitting(argv, variables, columns=columns, rows=rows, reflows=reflows))
+        sittings.append(Sitting(argv, variables, columns=columns, rows=rows, reflows=reflows, program=program))
         sittings[-1].server = servers[-1]
         return sittings[-1]
 

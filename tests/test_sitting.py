@@ -198,7 +198,7 @@ def test_what_is_pasted_is_marked_and_comes_whole_when_it_is_long(start: Start) 
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ("import tty; tty.setcbreak(0)", "takes keys"),
+        ("import tty; tty.setcbreak(0)", "keys"),
         ("print(end='\\x1b[?2004h')", "?2004h"),
         ("print(end='\\x1b[?7l')", "?7l"),
         ("print(end='\\x1b[31mred')", "style"),
@@ -235,6 +235,12 @@ def test_the_process_is_gone_when_the_sitting_is_closed() -> None:
     sitting = Sitting(("import sys; sys.stdin.readline()",), {}, program=(sys.executable, "-c"))
     sitting.close()
     assert sitting.process.returncode == -signal.SIGKILL
+
+
+def test_the_process_is_told_when_its_terminal_hangs_up(start: Start) -> None:
+    sitting = start("import time; print('ready'); time.sleep(60)")
+    sitting.wait_for("ready")
+    assert sitting.hang_up() == -signal.SIGHUP
 
 
 def test_the_command_speaks_to_its_server_when_it_sits_with_one() -> None:

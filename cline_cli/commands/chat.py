@@ -52,6 +52,7 @@ async def chat(asked: Asked, choice: Chosen, session: Session | None, place: Pla
     console = Interactive(screen, asked.manner, terminal, history.load(), comforts)
     host = Chat(asked, choice, place, console, history, Commands(SLASH, run_aside))
     ended: list[ClineError] = []
+    failure: OSError | None = None
     await host.open(session)
     try:
         _listen(console, ended)
@@ -63,6 +64,8 @@ async def chat(asked: Asked, choice: Chosen, session: Session | None, place: Pla
         told = (f"cline: {one_line(redactor.redact(notice))}" for notice in notices)
         host.greeting = "\n".join((describe_folder(asked, rules, session, __version__), *told))
         await console.run(host, asked.prompt)
+    except OSError as error:  # of a terminal that hung up, which a signal tells of as well, in a moment
+        failure = error
     finally:
         await host.close()
         if host.keeping.is_kept:
@@ -70,6 +73,8 @@ async def chat(asked: Asked, choice: Chosen, session: Session | None, place: Pla
                 await Output(environment.stdout).write_text(f"cline --id {host.keeping.session_id} goes on with this\n")
     if ended:
         raise ended[0]
+    if failure:
+        raise failure
     return 0
 
 

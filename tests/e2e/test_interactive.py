@@ -331,6 +331,7 @@ def test_the_output_goes_to_the_model_when_a_shell_command_is_offered(sit: Sit) 
 
 def test_the_screen_is_empty_and_nothing_is_lost_when_it_is_cleared(sit: Sit) -> None:
     sitting = begin(sit)
+    sitting.own = frozenset({"\x1b[H"})
     sitting.type("!seq 1 40\r")
     sitting.wait_for("[y/N]")
     sitting.type("n")
@@ -402,6 +403,15 @@ def test_the_terminal_is_as_it_was_when_a_signal_ends_the_session(sit: Sit, numb
         sitting.wait_for("more more")
     sitting.process.send_signal(number)
     assert sitting.wait() == 128 + number
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_the_session_ends_when_the_terminal_is_gone(sit: Sit, is_busy: bool) -> None:
+    sitting = begin(sit, pieces("more " * 4000, 5, 0.02))
+    if is_busy:
+        sitting.type("say much\r")
+        sitting.wait_for("more more")
+    assert sitting.hang_up() == 128 + signal.SIGHUP
 
 
 def test_the_terminal_is_as_it_was_when_a_question_stands_and_a_signal_comes(sit: Sit) -> None:
