@@ -39,7 +39,8 @@ async def begin_anew(chat: Chat, _rest: str) -> bool:
     """Begin a new conversation; the one that was is kept."""
     kept = chat.keeping.session_id if chat.keeping.is_kept else ""
     await chat.go_on_with(None)
-    await chat.console.tell(f"a new conversation; /resume {kept} goes on with the other" if kept else "a new conversation")
+    other = f"; /resume {kept} goes on with the other" if kept else ""
+    await chat.console.tell(f"a new conversation{other}")
     return True
 
 

@@ -108,11 +108,11 @@ def test_what_is_pasted_and_sent_steers_nothing_nor_does_the_title_it_becomes(si
     second.wait_for("Which conversation?")
     second.type("\x1b")
     second.wait_for(IDLE)
-    second.type("/history\r")
-    second.look(1.5)
     second.type("\x1b[A\x1b[A")
-    second.look(0.3)
+    second.wait_until(lambda: any("> a<U+001B>" in line for line in second.screen))
     second.type("\x15")
+    second.type("/history\r")
+    second.wait_for("Title")
     leave(second)
 
 

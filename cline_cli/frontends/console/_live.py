@@ -34,6 +34,7 @@ class LiveFrontEnd(ConsoleFrontEnd):
     def __init__(self, screen: Screen, manner: Manner, below: Below, clock: Callable[[], float]) -> None:
         super().__init__(screen, manner, clock=clock)
         self._below = below
+        self._activity.whole = "/diff"
 
     def _footer(self, columns: int) -> Footer:
         return self._below.lay_out(columns)
