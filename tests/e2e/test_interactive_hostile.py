@@ -108,7 +108,7 @@ def test_what_is_pasted_and_sent_steers_nothing_nor_does_the_title_it_becomes(si
     second.wait_for("Which conversation?")
     second.type("\x1b")
     second.wait_for(IDLE)
-    second.type("\x1b[A\x1b[A")
+    second.type("\x1b[A\x1b[A\x1b[A")
     second.wait_until(lambda: any("> a<U+001B>" in line for line in second.screen))
     second.type("\x15")
     second.type("/history\r")
