@@ -53,13 +53,13 @@ HOSTILE = (
     "\x1b_Gi=1;owned\x1b\\",
     "\x1b^owned\x1b\\",
     "\x1bXowned\x1b\\",
-    "\x1b[200~owned\x1b[201~",
+    "\x1b[200~pasted\x1b[201~",
     "\x9b2J",
     "\x9d0;owned\x9c",
     "\x90$q\x9c",
     "\x9f\x98\x9e\x85\x8d",
     "\x08" * 8,
-    "\rowned ",
+    "\rover ",
     "\x07",
     "\x7f\x7f\x7f\x7f",
     "\x0e\x0f\x05\x18\x1a\x0b\x0c",
@@ -123,7 +123,7 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
     "headings": lambda lines: "".join(f"# {line}\n\n" for line in lines),
     "a table": lambda lines: "| what | it |\n|---|---|\n" + "".join(f"| {line} | x |\n" for line in lines),
     "links": lambda lines: "".join(f"[{line}](http://example.com/{line} '{line}') `{line}`\n\n" for line in lines),
-    "html": lambda lines: "".join(f"<b title='{line}'>{line}</b> &#27;]0;owned&#7; {line}\n\n" for line in lines),
+    "html": lambda lines: "".join(f"<b title='{line}'>{line}</b> &#27;]0;written&#7; {line}\n\n" for line in lines),
     "what names a language": lambda lines: "".join(f"{line}\n\n```{line}\n{line}\n```\n\n" for line in lines),
 }
 
@@ -134,6 +134,7 @@ def test_an_answer_steers_nothing_and_stays_when_it_streams_in_such_pieces(sit: 
     sitting = sit((slow(cut(answer, size), 0.0002),), "-n", "hi", columns=WIDE)
     end(sitting, 0)
     shown = "\n".join(sitting.scrollback)
+    assert "owned" not in shown
     assert {
         word: shown.count(word) for word in map(before, range(len(HOSTILE))) if shown.count(word) < len(FORMS)
     } == {}

@@ -229,6 +229,21 @@ def test_a_line_waits_for_the_end_of_the_run_when_one_goes_on(sit: Sit) -> None:
     leave(sitting)
 
 
+def test_a_line_that_still_waited_is_in_the_history_when_the_session_was_left(sit: Sit) -> None:
+    first = begin(sit, pieces("more " * 4000, 5, 0.02))
+    first.type("say much\r")
+    first.wait_for("more more")
+    first.type("never sent\r")
+    first.wait_for("waits: never sent")
+    first.process.send_signal(signal.SIGTERM)
+    assert first.wait() == 128 + signal.SIGTERM
+    second = begin(sit)
+    second.type("\x1b[A")
+    second.wait_for("> never sent")
+    second.type("\x15")
+    leave(second)
+
+
 def test_five_thousand_lines_are_one_token_and_sent_whole_when_they_are_pasted(sit: Sit) -> None:
     sitting = begin(sit, text("Read."))
     pasted = "\n".join(f"line {number}" for number in range(5000))

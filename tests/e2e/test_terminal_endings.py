@@ -222,7 +222,7 @@ def test_the_command_goes_on_when_the_run_was_stopped_and_is_continued(sit: Sit)
 
 def test_the_request_goes_on_when_the_run_was_stopped_and_is_continued(sit: Sit) -> None:
     sitting = sit((text("Here.")._replace(pause_s=0.5),), "-n", "hi", program=IN_A_SHELL)
-    sitting.wait_for("waiting for model")
+    sitting.wait_until(lambda: bool(sitting.server.requests))
     stop(sitting)
     go_on(sitting)
     end(sitting, 0)

@@ -54,6 +54,12 @@ class Emulator:
                 top = max(0, len(self.lines) - self.rows)
                 assert self.row - int(parameters) >= top, "the cursor would leave the screen at the top"
                 self.row -= int(parameters)
+            case "B":
+                assert self.row + int(parameters) < len(self.lines), "the cursor would leave what was written"
+                self.row += int(parameters)
+            case "C":
+                self.column += int(parameters)
+                assert self.column < self.columns, "the cursor would leave the screen on the right"
             case "J" if parameters == "":
                 assert self.column < self.columns, "the last column would be erased"
                 del self.lines[self.row + 1 :]

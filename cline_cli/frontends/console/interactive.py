@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import time
 from collections import deque
@@ -67,6 +68,7 @@ class Interactive:
         self._clock = clock
         self._comforts = comforts
         self.front_end = LiveFrontEnd(screen, manner, self, clock)
+        self._terminal = terminal
         self._editor = Editor(terminal, self, history)
         self._host: Host | None = None
         self._waiting: deque[Written] = deque()
@@ -104,6 +106,8 @@ class Interactive:
             await self._serve(host)
         finally:
             self._is_over = True
+            for written in self._waiting:  # not sent, and not lost
+                host.remember(written.text)
             self._editor.close()
             await asyncio.wait({editing}, timeout=1)
             await self._finish_drawing()
@@ -200,6 +204,9 @@ class Interactive:
     def restore(self) -> None:
         """Put the terminal back at once: the process ends now."""
         self._editor.restore()
+        with suppress(OSError):
+            if select.select([], [self._terminal], [], 0)[1]:
+                os.write(self._terminal, f"{PASTES_UNMARKED}\r\n".encode())
 
     async def print_lines(self, lines: Sequence[Line]) -> None:
         """Print lines for good; they hold nothing that steers the terminal but styles."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cline_cli.frontends.console.screen import Line, Screen, Size, measure
+from cline_cli.frontends.console.screen import Line, Position, Screen, Size, measure, rewraps
 from cline_cli.machine.output import Output
 from tests.frontends.emulator import Emulator
 
@@ -64,6 +64,79 @@ def test_what_was_printed_stays_and_what_was_live_goes(frames: list[tuple[list[s
 
     asyncio.run(main())
     assert output.terminal.text == [text.rstrip() for printed, _ in frames for text in printed] + [""]
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, st.integers(0, 13), st.integers(0, 38)), max_size=8), st.booleans())
+def test_the_cursor_stands_where_it_is_put_and_what_was_printed_stays(
+    frames: list[tuple[list[str], list[str], int, int]], is_rewrapping: bool
+) -> None:
+    output = Recorder()
+    screen = Screen(output, lambda: Size(40, 10), is_rewrapping=is_rewrapping)
+    printed: list[str] = []
+
+    async def main() -> None:
+        for new, live, row, column in frames:
+            await screen.show(lines(*new), lines(*live), Position(row, column))
+            printed.extend(text.rstrip() for text in new)
+            shown = live[-9:]
+            wanted = row - (len(live) - len(shown))
+            terminal = output.terminal
+            assert [text.rstrip() for text in terminal.text[: len(printed)]] == printed
+            if shown:
+                is_put = 0 <= wanted < len(shown)
+                place = (wanted, column) if is_put else (len(shown) - 1, len(shown[-1]))
+                assert (terminal.row - len(printed), terminal.column) == place
+        await screen.show()
+
+    asyncio.run(main())
+    assert output.terminal.text == [*printed, ""]
+
+
+def test_only_rows_above_the_cursor_are_gone_over_when_a_terminal_that_cuts_became_narrower() -> None:
+    output = Recorder(40, 10)
+    size = Size(40, 10)
+    screen = Screen(output, lambda: size, is_rewrapping=False)
+
+    async def main() -> None:
+        nonlocal size
+        await screen.show(lines("done"), lines("x" * 35, "y" * 35, "z"), Position(2, 1))
+        for row in output.terminal.lines:  # the terminal cuts them
+            del row[25:]
+        output.terminal.columns = 25
+        size = Size(25, 10)
+        await screen.show((), lines("new", "line"), Position(1, 4))
+
+    asyncio.run(main())
+    assert output.terminal.text == ["done", "new", "line"]
+
+
+def test_a_live_line_does_not_wrap_when_the_terminal_is_narrower_already() -> None:
+    output = Recorder()
+    show(Screen(output, lambda: Size(40, 10), is_rewrapping=False), ([], lines("live")))
+    assert output.writes == ["\x1b[?7llive\x1b[?7h"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_known"),
+    [
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "linux"}, False),
+        ({"TERM": "screen", "TMUX": "/tmp/x,1,0"}, True),
+        ({"TERM": "tmux-256color"}, True),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7600"}, True),
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": ""}, False),
+    ],
+)
+def test_a_terminal_that_breaks_its_lines_anew_is_known_by_its_name(variables: dict[str, str], is_known: bool) -> None:
+    assert rewraps(variables) is is_known
+
+
+def test_no_style_is_written_when_there_are_to_be_no_colours() -> None:
+    output = Recorder()
+    screen = Screen(output, lambda: Size(40, 10), has_colour=False)
+    show(screen, ([Line("\x1b[1;31mred\x1b[0m", 3)], [Line("\x1b[2mdim\x1b[0m", 3)]))
+    assert "".join(output.writes) == "red\ndim"
 
 
 def show(screen: Screen, *frames: tuple[list[Line], list[Line]]) -> None:
