@@ -422,3 +422,28 @@ def test_a_history_only_grows_between_two_compactions() -> None:
     events = run(agent)
     breaks = sum(following.messages[: len(one.messages)] != one.messages for one, following in pairwise(asked(agent)))
     assert breaks == len(compactions(events)) > 2
+
+
+def compact(agent: Agent) -> list[Event]:
+    async def gather() -> list[Event]:
+        return [event async for event in agent.compact()]
+
+    return asyncio.run(gather())
+
+
+@pytest.mark.parametrize("window", [Window(), Window("off", 0)], ids=["far from full", "switched off"])
+def test_the_history_is_made_shorter_when_somebody_asks_for_it(window: Window) -> None:
+    agent = make_agent(said("the notes"), window=window)
+    agent.messages = before(12)
+    length = len(agent.messages)
+    (told,) = compactions(compact(agent))
+    assert told.after_tokens < told.before_tokens
+    assert len(agent.messages) < length
+    assert any("the notes" in text_of(message) for message in agent.messages)
+
+
+def test_a_short_history_stays_when_somebody_asks_for_less() -> None:
+    agent = make_agent()
+    agent.messages = [user_text("hi"), said("hello")]
+    assert compact(agent) == []
+    assert agent.messages == [user_text("hi"), said("hello")]
