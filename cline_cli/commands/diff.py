@@ -13,7 +13,7 @@ from cline_cli.commands._streams import move, say
 from cline_cli.config.paths import find_paths
 from cline_cli.environment import Environment
 from cline_cli.errors import ClineError
-from cline_cli.text import one_line, sanitize
+from cline_cli.text import one_line, sanitize, visible
 from cline_cli.workspace.patch import count_lines, to_patch
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -49,7 +49,7 @@ async def _show(found: Found, environment: Environment, *, is_short: bool) -> No
     except OSError as error:
         raise ClineError(f"the checkpoint is not whole any more: {error.strerror or error}") from error
     if environment.is_stdout_terminal or environment.stdout is None:
-        say(environment, sanitize(patch.decode("utf-8", "replace")))
+        say(environment, visible(sanitize(patch.decode("utf-8", "replace")), multiline=True))
         return
     while patch:
         patch = patch[os.write(environment.stdout, patch) :]

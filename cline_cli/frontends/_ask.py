@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import termios
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -123,15 +124,15 @@ class _Terminal:
 
     async def show(self, rows: Iterable[Row]) -> None:
         """Raises OSError; likewise the others."""
-        await self.write("".join(f"{self._paint(row)}\n" for row in rows))
+        await self.write("".join(f"{self.paint(row)}\n" for row in rows))
 
     async def prompt(self, row: Row) -> None:
-        await self.write(self._paint(row))
+        await self.write(self.paint(row))
 
     async def write(self, text: str) -> None:
         await self._output.write_text(text)
 
-    def _paint(self, row: Row) -> str:
+    def paint(self, row: Row) -> str:
         return paint(row[0], row[1] if self._is_styled else "")
 
 
@@ -182,7 +183,14 @@ async def _read_answer(terminal: _Terminal, row: Row, answering: Answering) -> A
     """
     keyboard = Keyboard()
     echo = Echo(terminal.columns, display_width(row[0]))
-    with _mode(terminal.descriptor, _to_key_mode):
+
+    def show_again() -> None:
+        nonlocal echo
+        echo = Echo(terminal.columns, display_width(row[0]))
+        with suppress(OSError):
+            os.write(terminal.descriptor, (terminal.paint(row) + echo.show(answering.typed)).encode())
+
+    with _mode(terminal.descriptor, _to_key_mode, show_again):
         try:
             await terminal.prompt(row)
             while True:
@@ -222,7 +230,7 @@ async def read_line(terminal: int, prompt: Callable[[], Awaitable[None]]) -> str
         OSError: the terminal is gone; likewise termios.error.
     """
     answer = ""
-    with _mode(terminal, _to_line_mode):
+    with _mode(terminal, _to_line_mode, lambda: None):
         try:
             await prompt()
             with suppress(EOFError):
@@ -234,14 +242,31 @@ async def read_line(terminal: int, prompt: Callable[[], Awaitable[None]]) -> str
 
 
 @contextmanager
-def _mode(terminal: int, change: Callable[[Attributes], Attributes]) -> Iterator[None]:
-    """Forget what was typed, and put the terminal into a mode for a while."""
+def _mode(terminal: int, change: Callable[[Attributes], Attributes], show_again: Callable[[], None]) -> Iterator[None]:
+    """Forget what was typed, and put the terminal into a mode for a while; not while the run is stopped."""
     before = termios.tcgetattr(terminal)
+    changed = change(before)
     termios.tcflush(terminal, termios.TCIFLUSH)
-    termios.tcsetattr(terminal, termios.TCSANOW, change(before))
+    termios.tcsetattr(terminal, termios.TCSANOW, changed)
+    loop = asyncio.get_running_loop()
+    is_stoppable = signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+
+    def suspend() -> None:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        loop.remove_signal_handler(signal.SIGTSTP)
+        os.killpg(os.getpgrp(), signal.SIGTSTP)  # comes back when the shell lets it go on
+        loop.add_signal_handler(signal.SIGTSTP, suspend)
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(terminal, termios.TCSANOW, changed)
+        show_again()
+
+    if is_stoppable:
+        loop.add_signal_handler(signal.SIGTSTP, suspend)
     try:
         yield
     finally:
+        if is_stoppable:
+            loop.remove_signal_handler(signal.SIGTSTP)
         with suppress(OSError, termios.error):
             termios.tcsetattr(terminal, termios.TCSANOW, before)
 

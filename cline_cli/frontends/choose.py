@@ -53,7 +53,7 @@ def choose_front_end(environment: Environment, manner: Manner) -> FrontEnd:
         return TextFrontEnd(stdout, stderr, replace(manner, streams=True, is_watched=True))
     from cline_cli.frontends.console.front_end import ConsoleFrontEnd  # lazy: 10 ms that pipes do without
 
-    return ConsoleFrontEnd(open_screen(environment, stdout), manner)
+    return ConsoleFrontEnd(open_screen(environment, stdout), manner, stops=True)
 
 
 def open_screen(environment: Environment, stdout: Output, *, has_colour: bool = True) -> Screen:

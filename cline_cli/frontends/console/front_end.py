@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, assert_never
 
@@ -63,8 +66,11 @@ class ConsoleFrontEnd:
         manner: Manner,
         *,
         clock: Callable[[], float] = time.monotonic,
+        stops: bool = False,
         question: Callable[[Tool, JsonObject, tuple[str, ...]], Awaitable[Allow | Deny]] = _ask_in_colour,
     ) -> None:
+        """`stops` takes SIGTSTP over while a run goes on: nothing live is left standing above the shell's prompt."""
+        self._stops = stops
         self._screen = screen
         self._manner = manner
         self._question = question
@@ -76,6 +82,7 @@ class ConsoleFrontEnd:
         """The last message that is on the screen whole."""
         self._before: Kind | None = None
         """What was printed last."""
+        self._stopping: asyncio.Task[None] | None = None
         self._drawing = asyncio.Lock()
         self._painter = Painter(self.draw, clock)
 
@@ -117,25 +124,49 @@ class ConsoleFrontEnd:
         """Put the question of a tool call to the person at the terminal; what is live makes room for it."""
         await self.draw()
         self._activity.note_shown(tool.summary(arguments))
-        async with self._drawing:
-            await self._screen.show([BLANK] if self._before else [])
-            try:
-                return await self._question(tool, arguments, patterns)
-            finally:
-                self._before = "text"
+        async with self._asking():
+            return await self._question(tool, arguments, patterns)
 
     async def inquire(self, question: str, options: tuple[str, ...]) -> str:
         """Put a question of the model's to the person at the terminal; what is live makes room for it."""
         await self.draw()
+        async with self._asking():
+            return await inquire(question, options, is_styled=True)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Make room for a question, which then has the terminal, and stops by itself."""
         async with self._drawing:
             await self._screen.show([BLANK] if self._before else [])
+            self._listen(is_listening=False)
             try:
-                return await inquire(question, options, is_styled=True)
+                yield
             finally:
                 self._before = "text"
+                self._listen(is_listening=True)
+
+    def _listen(self, *, is_listening: bool) -> None:
+        """Take over what stops the process for a while, or leave it to the system."""
+        if self._stops:
+            loop = asyncio.get_running_loop()
+            if is_listening:
+                loop.add_signal_handler(signal.SIGTSTP, self._stop_soon)
+            else:
+                loop.remove_signal_handler(signal.SIGTSTP)
+
+    def _stop_soon(self) -> None:
+        self._stopping = asyncio.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        async with self._drawing:
+            await self._screen.show()
+            self._listen(is_listening=False)
+            os.kill(os.getpid(), signal.SIGTSTP)  # comes back when the shell lets it go on
+            self._listen(is_listening=True)
 
     async def close(self) -> None:
         """Take the live lines down. A terminal that takes nothing for CLOSE_S is left as it is, then and later."""
+        self._listen(is_listening=False)
         try:
             async with asyncio.timeout(CLOSE_S), self._drawing:
                 await self._painter.end()
@@ -172,6 +203,7 @@ class ConsoleFrontEnd:
             case RunStarted(model):
                 self._painter.begin()
                 self._activity.begin()
+                self._listen(is_listening=True)
                 if self._manner.is_verbose:
                     await self._note(f"[model] provider={self._manner.facts.provider} model={model}")
                     if line := self._manner.facts.sandbox_line:
