@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -136,7 +137,8 @@ def test_what_was_done_is_there_when_the_run_is_killed_while_another_call_runs(p
                 time.sleep(0.02)
             process.kill()
             process.communicate(timeout=30)
-        os.kill(int(Path("shell").read_text()), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(int(Path("shell").read_text()), signal.SIGKILL)
         with begin(server, "--continue", "-y", "go on") as process:
             stdout, _ = process.communicate(timeout=50)
     assert stdout == b"Went on.\n"
