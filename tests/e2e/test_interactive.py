@@ -229,6 +229,20 @@ def test_a_line_waits_for_the_end_of_the_run_when_one_goes_on(sit: Sit) -> None:
     leave(sitting)
 
 
+def test_what_waits_comes_back_into_the_line_when_the_run_is_stopped(sit: Sit) -> None:
+    sitting = begin(sit, pieces("more " * 4000, 5, 0.02))
+    sitting.type("say much\r")
+    sitting.wait_for("more more")
+    sitting.type("and this\r")
+    sitting.wait_for("waits: and this")
+    sitting.type("\x1b")
+    sitting.wait_for("stopped")
+    sitting.wait_until(lambda: "> and this" in sitting.screen)
+    assert len(sitting.server.requests) == 1
+    sitting.type("\x15")
+    leave(sitting)
+
+
 def test_a_line_that_still_waited_is_in_the_history_when_the_session_was_left(sit: Sit) -> None:
     first = begin(sit, pieces("more " * 4000, 5, 0.02))
     first.type("say much\r")
