@@ -20,6 +20,8 @@ PAUSE_S = 2.0
 """When text has not grown for so long, it is said that the model is waited for."""
 OUTPUT_LINES, LIVE_OUTPUT_LINES = 5, 3
 MAX_LINE = 1000
+COUNTED = 100
+"""More lines than this are not counted: of output that comes fast, only pieces are passed on."""
 
 
 @dataclass(slots=True)
@@ -185,7 +187,9 @@ def _join(title: Line, text: str, style: str) -> Line:
 def _output(running: _Running, columns: int, most: int) -> list[Line]:
     lines = [*running.lines, *([running.open_line] if running.open_line.strip() else [])][-most:]
     hidden = running.count + bool(running.open_line.strip()) - len(lines)
-    start = [_indented(f"… {hidden} more lines" if hidden > 1 else "… 1 more line", DIM, columns)] if hidden > 0 else []
+    told = f"over {COUNTED}" if hidden > COUNTED else str(hidden)
+    more = f"… {told} more line{'' if hidden == 1 else 's'}"
+    start = [_indented(more, DIM, columns)] if hidden > 0 else []
     return start + [_indented(line, DIM, columns) for line in lines]
 
 
