@@ -59,11 +59,12 @@ class Asked:
     """The prompt, if there is one, is the first of an interactive session."""
 
 
-def check_prompt(prompt: str, environment: Environment) -> None:
-    """See that there can be a prompt, before anything else is done.
+def check_prompt(prompt: str, environment: Environment, why_no_session: str = "") -> None:
+    """See that there can be a prompt, before anything else is done; a person is told why there is no session, either.
 
     Raises:
         UsageError: none was typed, and nothing is piped in.
     """
     if not prompt and (environment.stdin is None or environment.is_stdin_terminal):
-        raise UsageError("no prompt was given", 'Give one: cline "Explain what a REST API is."')
+        told = f", and there is no interactive session: {why_no_session}" if why_no_session else ""
+        raise UsageError(f"no prompt was given{told}", 'Give one: cline "Explain what a REST API is."')

@@ -137,7 +137,8 @@ def read_asked(words: str, given: Given, settings: Settings, environment: Enviro
     """
     is_session = wants_session(words, given, environment)
     if not is_session:
-        check_prompt(words, environment)
+        has_person = environment.is_stdin_terminal and environment.is_stdout_terminal
+        check_prompt(words, environment, why_no_session(environment) if has_person else "")
     if environment.stdout is None:
         raise ClineError("standard output is closed, so no answer can be given", "> /dev/null does without one")
     workspace = find_workspace(environment, given.text("cwd"))

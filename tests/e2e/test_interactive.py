@@ -564,3 +564,27 @@ def test_a_session_that_another_process_has_is_told_of(sit: Sit) -> None:
         leave(sitting)
     finally:
         session.close()
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables", "told"),
+    [
+        ((), {"TERM": "dumb"}, "there is no interactive session: TERM"),
+        ((), {"CI": "1"}, "there is no interactive session: CI is set"),
+        (("-i",), {"TERM": "dumb"}, "there can be no interactive session"),
+        (("-i", "--schema", "a", "hi"), {}, "--tui and --schema contradict each other"),
+    ],
+)
+def test_it_is_said_why_there_is_no_session(
+    sit: Sit, argv: tuple[str, ...], variables: dict[str, str], told: str
+) -> None:
+    sitting = sit((), *argv, **variables)
+    assert sitting.wait() == 2
+    assert told in "".join(sitting.scrollback)
+
+
+def test_a_session_begins_with_the_prompt_when_one_is_given(sit: Sit) -> None:
+    sitting = begin(sit, text("Hello."), argv=("-i", "say", "hello"))
+    sitting.wait_for("Hello.")
+    assert "> say hello" in sitting.scrollback
+    leave(sitting)
