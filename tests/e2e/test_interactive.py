@@ -8,23 +8,20 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cline_cli.session.store import Header, create
-from tests.fake_server import FakeServer, Turn, calls, slow, status, text
-from tests.sitting import Sitting
+from tests.fake_server import Turn, calls, slow, status, text
+from tests.sitting import Sit, Sitting, seats
 
-KEY = "sk-test-canary-7d1f4b"
 ANSWER = "".join(f"Paragraph {number} of **many**.\n\n" for number in range(1, 31))
 PLAIN = [line for number in range(1, 31) for line in (f"Paragraph {number} of many.", "")]
 TOUCH = calls(("run_commands", {"commands": ["touch made"]}))
 EDIT = calls(("editor", {"path": "a.py", "old_text": "x = 1\n", "new_text": "x = 2\n"}))
 IDLE = "ask, or /help"
-
-Sit = Callable[..., Sitting]
 
 
 def pieces(answer: str, size: int = 5, pause_s: float = 0.01) -> Turn:
@@ -33,31 +30,8 @@ def pieces(answer: str, size: int = 5, pause_s: float = 0.01) -> Turn:
 
 @pytest.fixture
 def sit() -> Iterator[Sit]:
-    """Return a function that starts the command at a terminal: `sit((turns...), "-i", "hi", NO_COLOR="1")`."""
-    sittings: list[Sitting] = []
-    servers: list[FakeServer] = []
-
-    def start(
-        turns: tuple[Turn, ...],
-        *argv: str,
-        columns: int = 80,
-        rows: int = 24,
-        reflows: bool = False,
-        **variables: str,
-    ) -> Sitting:
-        server = FakeServer(*turns)
-        server.__enter__()
-        servers.append(server)
-        variables = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": server.origin, **variables}
-        sittings.append(Sitting(argv, variables, columns=columns, rows=rows, reflows=reflows))
-        sittings[-1].server = server
-        return sittings[-1]
-
-    yield start
-    for sitting in sittings:
-        sitting.close()
-    for server in servers:
-        server.__exit__(None, None, None)
+    with seats() as start:
+        yield start
 
 
 def begin(sit: Sit, *turns: Turn, argv: tuple[str, ...] = (), **given: object) -> Sitting:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_interactive import IDLE, Sit, begin, leave, pieces, sit
+from tests.e2e.test_interactive import IDLE, begin, leave, pieces, sit
 from tests.fake_server import calls, status, text
+from tests.sitting import Sit
 
 __all__ = ["sit"]
 
